@@ -1,0 +1,1 @@
+"""The `warpkit` command, installed as the package `warpkit_cli`."""

@@ -1,0 +1,42 @@
+"""warpkit: fast, exact image warps with Numba.
+
+Convention: points are (x, y) = (column, row) in pixels, the centre of the top-left pixel is (0, 0), y points down. A warp takes
+an *inverse map*, which sends a pixel of the output to the point of the image it is sampled from. ``T1 @ T2`` applies ``T2``
+first. Other conventions are translated in :mod:`warpkit.conventions`.
+"""
+
+from . import conventions
+from .threads import get_num_threads, set_num_threads
+from .transforms import (
+    Affine,
+    Composition,
+    DisplacementField,
+    Inverse,
+    Projective,
+    ThinPlateSpline,
+    Transform,
+    transform_from_json,
+)
+from .version import __version__
+from .warping import sample, sampling_grid, warp, warp_batch
+
+
+
+__all__ = [
+    "Affine",
+    "Composition",
+    "DisplacementField",
+    "Inverse",
+    "Projective",
+    "ThinPlateSpline",
+    "Transform",
+    "__version__",
+    "conventions",
+    "get_num_threads",
+    "sample",
+    "sampling_grid",
+    "set_num_threads",
+    "transform_from_json",
+    "warp",
+    "warp_batch",
+]

@@ -1,0 +1,140 @@
+"""The door: arguments are checked here, once, so that kernels may assume what they need.
+
+Every message names the argument, says what was expected and what came.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# Relative size of the smallest singular value below which a matrix counts as singular.
+SINGULAR = 1e-12
+
+
+def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
+    """``value`` as a new float64 array of finite numbers; ``None`` in ``shape`` stands for any length."""
+    array = numeric_array(name, value)
+    if shape is not None and not (
+        array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    ):
+        expected = "(" + ", ".join("n" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise ValueError(f"{name} must have shape {expected}, got {array.shape}")
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise ValueError(f"{name} must hold finite numbers, got {bad} NaN or infinite of {array.size}")
+    return array
+
+
+def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """``value`` as a new C-contiguous float64 array; refuses what is not made of real numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of numbers, got a ragged sequence") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return np.array(array, dtype=np.float64, order="C")
+
+
+def finite_number(name: str, value: Any) -> float:
+    """``value`` as a float; refuses NaN, infinity and what is not a number."""
+    if isinstance(value, (str, bytes, bool)) or not np.isscalar(value) and np.ndim(value) != 0:
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from None
+    if not np.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
+
+
+def points(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Points (..., 2) in (x, y) order."""
+    array = finite_array(name, value)
+    if array.ndim == 0 or array.shape[-1] != 2:
+        raise ValueError(f"{name} must have shape (..., 2), (x, y) in the last axis, got {array.shape}")
+    return array
+
+
+def point_pairs(src: ArrayLike, dst: ArrayLike, minimum: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corresponding points, both (n, 2), at least ``minimum`` of them."""
+    src, dst = finite_array("src", src, (None, 2)), finite_array("dst", dst, (None, 2))
+    if len(src) != len(dst):
+        raise ValueError(f"src and dst must have the same number of points, got {len(src)} and {len(dst)}")
+    if len(src) < minimum:
+        raise ValueError(f"src and dst must have at least {minimum} points, got {len(src)}")
+    return src, dst
+
+
+def not_singular(name: str, matrices: NDArray[np.float64]) -> None:
+    """Refuse matrices (..., n, n) without a stable inverse, whatever the units of their rows and columns."""
+    balanced = matrices.copy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(10):
+            balanced /= np.sqrt(np.abs(balanced).max(axis=-1, keepdims=True))
+            balanced /= np.sqrt(np.abs(balanced).max(axis=-2, keepdims=True))
+    sound = np.isfinite(balanced).all(axis=(-2, -1))
+    singular_values = np.linalg.svd(np.where(sound[..., None, None], balanced, 0.0), compute_uv=False)
+    sound &= singular_values[..., -1] > SINGULAR * singular_values[..., 0]
+    if not sound.all():
+        worst = tuple(np.argwhere(~sound)[0])
+        which = f"{name}[{worst[0]}]" if worst else name
+        raise ValueError(f"{which} must not be singular, got {matrices[worst].tolist()}")
+
+
+def shape_2d(name: str, value: Any) -> tuple[int, int]:
+    """(rows, columns), both at least 1."""
+    try:
+        rows, columns = (integer(n) for n in value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be two integers (rows, columns), got {value!r}") from None
+    if rows < 1 or columns < 1:
+        raise ValueError(f"{name} must be at least (1, 1), got ({rows}, {columns})")
+    if max(rows, columns) >= 2**31:
+        raise ValueError(f"{name} must be below 2**31 on each side, got ({rows}, {columns})")
+    return rows, columns
+
+
+def integer(value: Any) -> int:
+    """``value`` as an int; refuses floats and bools."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"an integer was expected, got {value!r}")
+    return operator.index(value)
+
+
+def available_memory() -> int | None:
+    """Bytes that this process may still allocate, as far as the system tells."""
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text()
+        if limit != "max":
+            found.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    if not found and hasattr(os, "sysconf"):
+        try:
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        except (OSError, ValueError):
+            pass
+    return min(found) if found else None
+
+
+def fits_in_memory(what: str, nbytes: int) -> None:
+    """Refuse an allocation that the machine cannot hold, before it is begun."""
+    if nbytes < 2**28:
+        return
+    available = available_memory()
+    if nbytes >= 2**62 or (available is not None and nbytes > available):
+        have = "unknown" if available is None else f"{available / 2**30:.1f} GiB"
+        raise ValueError(f"{what} would need {nbytes / 2**30:,.1f} GiB of memory, available is {have}")

@@ -1,0 +1,116 @@
+"""Other conventions of coordinates, translated: the only place where they exist.
+
+warpkit's own: (x, y) = (column, row) in pixels, the centre of the top-left pixel is (0, 0).
+
+* *Normalised* coordinates (Jaderberg et al. 2015, PyTorch) run from -1 to 1 over the picture. With ``align_corners=True`` -1 and 1
+  are the centres of the outermost pixels, with ``False`` their outer borders.
+* *Corner-origin* coordinates (GDAL, ImageMagick, Pillow, DALI) count in pixels from the top-left corner of the top-left pixel,
+  whose centre is then (1/2, 1/2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+from .transforms import Affine, Projective
+
+
+def from_normalized(
+    theta: ArrayLike, input_shape: tuple[int, int], output_shape: tuple[int, int], *, align_corners: bool
+) -> Affine | Projective:
+    """The inverse map in pixels that a normalised ``theta`` stands for.
+
+    Parameters
+    ----------
+    theta : (2, 3) or (3, 3)
+        Takes normalised points of the output to normalised points of the input, as ``torch.nn.functional.affine_grid`` does.
+    input_shape, output_shape : (rows, columns)
+    align_corners : bool
+        See the module.
+
+    Returns
+    -------
+    Affine for (2, 3), Projective for (3, 3)
+
+    Raises
+    ------
+    ValueError
+        If theta is not finite, singular or of another shape.
+    """
+    array = checks.finite_array("theta", theta)
+    if array.shape not in ((2, 3), (3, 3)):
+        raise ValueError(f"theta must have shape (2, 3) or (3, 3), got {array.shape}")
+    matrix = array if len(array) == 3 else np.vstack([array, [0, 0, 1]])
+    matrix = (
+        _pixels_from_normalized("input_shape", input_shape, align_corners)
+        @ matrix
+        @ _normalized_from_pixels("output_shape", output_shape, align_corners)
+    )
+    return Affine(matrix[:2]) if len(array) == 2 else Projective(matrix)
+
+
+def to_normalized(
+    inverse_map: Affine | Projective,
+    input_shape: tuple[int, int],
+    output_shape: tuple[int, int],
+    *,
+    align_corners: bool,
+) -> NDArray[np.float64]:
+    """The normalised theta of an inverse map in pixels: (2, 3) for Affine, (3, 3) for Projective; undoes :func:`from_normalized`."""
+    if not isinstance(inverse_map, Affine | Projective):
+        raise TypeError(f"inverse_map must be Affine or Projective, got {type(inverse_map).__name__}")
+    is_affine = isinstance(inverse_map, Affine)
+    matrix = np.vstack([inverse_map.matrix, [0, 0, 1]]) if is_affine else inverse_map.matrix
+    theta = (
+        _normalized_from_pixels("input_shape", input_shape, align_corners)
+        @ matrix
+        @ _pixels_from_normalized("output_shape", output_shape, align_corners)
+    )
+    return theta[:2] if is_affine else theta
+
+
+def from_corner_origin(matrix: ArrayLike) -> Affine | Projective:
+    """The map that a matrix (2, 3) or (3, 3) on corner-origin coordinates stands for: T(-1/2) M T(+1/2)."""
+    return _shifted(matrix, 0.5)
+
+
+def to_corner_origin(transform: Affine | Projective) -> NDArray[np.float64]:
+    """The matrix on corner-origin coordinates of a map; undoes :func:`from_corner_origin`."""
+    if not isinstance(transform, Affine | Projective):
+        raise TypeError(f"transform must be Affine or Projective, got {type(transform).__name__}")
+    return _shifted(transform.matrix, -0.5).matrix
+
+
+def _shifted(matrix: ArrayLike, shift: float) -> Affine | Projective:
+    """T(-shift) M T(+shift)."""
+    array = checks.finite_array("matrix", matrix)
+    if array.shape not in ((2, 3), (3, 3)):
+        raise ValueError(f"matrix must have shape (2, 3) or (3, 3), got {array.shape}")
+    full = array if len(array) == 3 else np.vstack([array, [0, 0, 1]])
+    there, back = np.eye(3), np.eye(3)
+    there[:2, 2], back[:2, 2] = shift, -shift
+    full = back @ full @ there
+    return Affine(full[:2]) if len(array) == 2 else Projective(full)
+
+
+def _scale_and_offset(size: int, align_corners: bool) -> tuple[float, float]:
+    """pixel = scale * normalised + offset, along an axis of ``size`` pixels."""
+    if align_corners:
+        # One pixel has no extent to align: 0 is its centre, as in PyTorch's affine_grid; any scale but 0 will do.
+        return (0.5, 0.0) if size == 1 else ((size - 1) / 2, (size - 1) / 2)
+    return size / 2, (size - 1) / 2
+
+
+def _pixels_from_normalized(name: str, shape: tuple[int, int], align_corners: bool) -> NDArray[np.float64]:
+    rows, columns = checks.shape_2d(name, shape)
+    scale_x, offset_x = _scale_and_offset(columns, align_corners)
+    scale_y, offset_y = _scale_and_offset(rows, align_corners)
+    return np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y], [0, 0, 1]])
+
+
+def _normalized_from_pixels(name: str, shape: tuple[int, int], align_corners: bool) -> NDArray[np.float64]:
+    matrix = _pixels_from_normalized(name, shape, align_corners)
+    scale, offset = np.diag(matrix), matrix[:, 2]
+    return np.array([[1 / scale[0], 0, -offset[0] / scale[0]], [0, 1 / scale[1], -offset[1] / scale[1]], [0, 0, 1]])

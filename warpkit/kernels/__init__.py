@@ -1,0 +1,1 @@
+"""Compiled code: per-point maps, tap rules and the CPU tile driver."""

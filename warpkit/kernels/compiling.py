@@ -1,0 +1,87 @@
+"""How kernels are compiled and where the machine code is kept.
+
+Three decorators:
+
+``shared``
+    per-point functions of :mod:`maps` and :mod:`taps`, in the dialect that the CPU and CUDA targets both compile: no
+    exceptions, no allocation, no slicing, ``math`` for scalars.
+``row_loop``
+    loops over a row buffer. Their array arguments never overlap, and telling LLVM so is what lets it use vectors.
+``driver``
+    entry points called from Python: release the GIL, kept in a cache on disk.
+
+None of them allows LLVM to contract or reorder floating point: the path without border checks and the path with them must
+give the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import config, njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.cpu import CPUTargetOptions
+from numba.core.options import TargetOptions
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+if not hasattr(CPUTargetOptions, "noalias"):
+    # Numba has the flag (its own parallel loops set it) but no public option that sets it.
+    CPUTargetOptions.noalias = TargetOptions.Mapping("noalias")
+
+shared = njit(**_OPTIONS)
+inlined = njit(forceinline=True, **_OPTIONS)
+row_loop = njit(noalias=True, **_OPTIONS)
+
+
+def driver(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` lazily, once per set of argument types, and keep the result on disk where that is possible."""
+    compiled = njit(**_OPTIONS)(function)
+    if not config.DISABLE_JIT:
+        try:
+            compiled._cache = _KernelCache(function)
+        except (RuntimeError, OSError):
+            pass  # no writable directory: compile in every process
+    return compiled
+
+
+def _kernel_sources() -> str:
+    """Digest of all files in this folder: Numba's own stamp would miss a change in a file that a driver calls into."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _KernelCache(FunctionCache):
+    """Numba's disk cache, keyed by all kernel sources; a damaged or unwritable cache costs a compilation, not an error."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=_kernel_sources(),
+        )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # unpickling damaged bytes can raise anything
+            self._start_anew()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            pass  # disk full or read-only by now
+
+    def _start_anew(self) -> None:
+        try:
+            self.flush()
+        except OSError:
+            pass

@@ -1,0 +1,342 @@
+"""The CPU driver: the output is cut into tiles, each row of a tile runs through short coordinate buffers.
+
+    fill (x, y)  ->  stage 1  ->  stage 2  ->  ...  ->  sample into the output row
+
+No grid of the size of the picture is ever made. One pass over the buffer finds where it lies: points whose taps all lie
+inside the source take the loop without border checks, the others take the checked one; both give the same bits.
+
+Arrays: ``images`` (N, planes, H, W, C), ``out`` (N, planes, rows, columns, C), C-contiguous. A plane has interleaved
+channels; planes share their coordinates, so that channels-first images need no copy.
+
+Indexes in the inner loops are unsigned: for signed ones Numba makes room for counting from the end, which no vector survives.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .compiling import driver, inlined, row_loop
+from .maps import AFFINE, PROJECTIVE, affine, map_point, projective
+from .taps import (
+    BILINEAR,
+    CONSTANT,
+    OUTSIDE,
+    bilinear,
+    border_index,
+    fold_coordinate,
+    tap,
+    tap_index,
+    to_pixel,
+)
+
+TILE_ROWS = 64
+TILE_COLUMNS = 128
+
+
+def tile_count(out_shape: tuple[int, ...]) -> int:
+    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into."""
+    images, _, rows, columns, _ = out_shape
+    return images * -(-rows // TILE_ROWS) * -(-columns // TILE_COLUMNS)
+
+
+def tile_pixels(out_shape: tuple[int, ...]) -> int:
+    """Number of pixels in the largest of these tiles, all planes together."""
+    _, planes, rows, columns, _ = out_shape
+    return planes * min(rows, TILE_ROWS) * min(columns, TILE_COLUMNS)
+
+
+@driver
+def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, first, last):
+    """Compute tiles ``first`` to ``last`` of ``out``.
+
+    Parameters
+    ----------
+    images, out
+        As the module says; same dtype.
+    grid : (0 or N or 1, rows, columns, 2) float32 or float64
+        Source points to start from. Empty: each output pixel starts at its own position.
+    table, params
+        Packed stages, see :mod:`stages`; ``params`` has one row for all images or one for each.
+    cval : (C,) float32 or float64
+        Its dtype is the type that pixels are computed in.
+    below_one
+        Largest number below one of that type: no weight of a right or lower neighbour exceeds it.
+
+    Returns
+    -------
+    int
+        How many points of ``grid`` were not finite.
+    """
+    _, planes, height, width, channels = images.shape
+    rows, columns = out.shape[2], out.shape[3]
+    source, target = images.reshape(-1), out.reshape(-1)
+    source_size, target_size = height * width * channels, rows * columns * channels
+    tiles_down = -(-rows // TILE_ROWS)
+    tiles_across = -(-columns // TILE_COLUMNS)
+    xs, ys = np.empty(TILE_COLUMNS), np.empty(TILE_COLUMNS)
+    i, j = np.empty(TILE_COLUMNS, np.int32), np.empty(TILE_COLUMNS, np.int32)
+    weights_x, weights_y = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
+    inside = np.empty(TILE_COLUMNS, np.uint8)
+    margin_low = 0.0 if interpolation == BILINEAR else -0.5
+    margin_high = 1.0 if interpolation == BILINEAR else 0.5
+    invalid = 0
+    for tile in range(first, last):
+        n = tile // (tiles_down * tiles_across)
+        row_start = tile // tiles_across % tiles_down * TILE_ROWS
+        column_start = tile % tiles_across * TILE_COLUMNS
+        count = min(TILE_COLUMNS, columns - column_start)
+        params_row = params[n if params.shape[0] > 1 else 0]
+        for row in range(row_start, min(rows, row_start + TILE_ROWS)):
+            if grid.shape[0] > 0:
+                invalid += read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs, ys)
+            else:
+                start_row(row, column_start, count, xs, ys)
+            apply_stages(xs, ys, count, table, params_row)
+            inner = mark_inside(xs, ys, count, inside, margin_low, width - margin_high, height - margin_high)
+            first_source = n * planes * source_size
+            first_target = n * planes * target_size + (row * columns + column_start) * channels
+            if inner == 0 and mode == CONSTANT and count_outside(xs, ys, count, width, height) == count:
+                for p in range(planes):
+                    fill_row(target, first_target + p * target_size, count, cval)
+                continue
+            start = np.int64(0)  # a literal would compile every row loop twice
+            while start < count:
+                stop = count if inner == count else run_end(inside, start, count)
+                is_inner = inside[start] == 1
+                if is_inner and interpolation == BILINEAR:
+                    split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
+                for p in range(planes):
+                    from_here = first_source + p * source_size
+                    to_here = first_target + p * target_size
+                    if is_inner and interpolation == BILINEAR:
+                        bilinear_row(
+                            source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels
+                        )
+                    elif is_inner:
+                        nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
+                    elif interpolation == BILINEAR:
+                        checked_bilinear_row(
+                            source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one
+                        )
+                    else:
+                        checked_nearest_row(
+                            source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval
+                        )
+                start = stop
+    return invalid
+
+
+@row_loop
+def start_row(row, column_start, count, xs, ys):
+    for k in range(count):
+        xs[k] = column_start + k
+        ys[k] = row
+
+
+@row_loop
+def read_grid_row(grid, n, row, column_start, count, xs, ys):
+    """Copy a row of source points; returns how many are not finite."""
+    invalid = 0
+    for k in range(count):
+        x = np.float64(grid[n, row, column_start + k, 0])
+        y = np.float64(grid[n, row, column_start + k, 1])
+        xs[k] = x
+        ys[k] = y
+        # NaN - NaN and inf - inf are NaN
+        invalid += not ((x - x) + (y - y) == 0)
+    return invalid
+
+
+@row_loop
+def apply_stages(xs, ys, count, table, params):
+    """Run the buffer through all stages, in place."""
+    for stage in range(table.shape[0]):
+        kind, at = table[stage, 0], table[stage, 1]
+        if kind == AFFINE:
+            affine_row(xs, ys, count, params, at)
+        elif kind == PROJECTIVE:
+            projective_row(xs, ys, count, params, at)
+        else:
+            for k in range(count):
+                xs[k], ys[k] = map_point(kind, xs[k], ys[k], params, at)
+
+
+@row_loop
+def affine_row(xs, ys, count, params, at):
+    for k in range(count):
+        xs[k], ys[k] = affine(xs[k], ys[k], params, at)
+
+
+@row_loop
+def projective_row(xs, ys, count, params, at):
+    for k in range(count):
+        xs[k], ys[k] = projective(xs[k], ys[k], params, at)
+
+
+@row_loop
+def mark_inside(xs, ys, count, inside, low, x_end, y_end):
+    """Mark the points in [low, end) along both axes, NaN never; returns how many there are."""
+    total = 0
+    for k in range(count):
+        x, y = xs[k], ys[k]
+        inner = (x >= low) & (x < x_end) & (y >= low) & (y < y_end)
+        inside[k] = inner
+        total += inner
+    return total
+
+
+@row_loop
+def count_outside(xs, ys, count, width, height):
+    """How many points are a pixel or more away from the image, or NaN."""
+    total = 0
+    for k in range(count):
+        x, y = xs[k], ys[k]
+        total += not ((x > -1) & (x < width) & (y > -1) & (y < height))
+    return total
+
+
+@row_loop
+def run_end(inside, start, count):
+    stop = start + 1
+    while stop < count and inside[stop] == inside[start]:
+        stop += 1
+    return stop
+
+
+@row_loop
+def split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one):
+    """Split inside points into a source pixel and the weights of its right and lower neighbours."""
+    real = type(below_one)
+    for k in range(np.uint64(start), np.uint64(stop)):
+        column = np.int32(xs[k])
+        row = np.int32(ys[k])
+        j[k] = column
+        i[k] = row
+        weights_x[k] = min(real(xs[k] - column), below_one)
+        weights_y[k] = min(real(ys[k] - row), below_one)
+
+
+@row_loop
+def bilinear_row(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels):
+    """Inner bilinear loop; written out per channel count so that LLVM knows the strides."""
+    if channels == 1:
+        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, 1)
+    elif channels == 3:
+        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, 3)
+    elif channels == 4:
+        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, 4)
+    else:
+        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels)
+
+
+@inlined
+def bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels):
+    real = type(weights_x[start])
+    step = np.uint64(channels)
+    pitch = np.uint64(width) * step
+    for k in range(np.uint64(start), np.uint64(stop)):
+        here = np.uint64(from_here) + np.uint64(i[k]) * pitch + np.uint64(j[k]) * step
+        there = np.uint64(to_here) + k * step
+        weight_x, weight_y = weights_x[k], weights_y[k]
+        for c in range(channels):
+            at = here + np.uint64(c)
+            value = bilinear(
+                real(source[at]),
+                real(source[at + step]),
+                real(source[at + pitch]),
+                real(source[at + pitch + step]),
+                weight_x,
+                weight_y,
+            )
+            target[there + np.uint64(c)] = to_pixel(value, source[at])
+
+
+@row_loop
+def nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
+    """Inner nearest loop, written out as the bilinear one."""
+    if channels == 1:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 1)
+    elif channels == 3:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 3)
+    elif channels == 4:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 4)
+    else:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
+
+
+@inlined
+def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
+    """Half a pixel belongs to the right and lower neighbour.
+
+    Coordinates from -1/2 on are cut towards zero, which leaves those below zero at pixel 0.
+    """
+    step = np.uint64(channels)
+    for k in range(np.uint64(start), np.uint64(stop)):
+        column, row = np.int32(xs[k]), np.int32(ys[k])
+        right = np.uint64(column) + np.uint64(xs[k] - column >= 0.5)
+        below = np.uint64(row) + np.uint64(ys[k] - row >= 0.5)
+        here = np.uint64(from_here) + (below * np.uint64(width) + right) * step
+        there = np.uint64(to_here) + k * step
+        for c in range(channels):
+            target[there + np.uint64(c)] = source[here + np.uint64(c)]
+
+
+@row_loop
+def checked_bilinear_row(
+    source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one
+):
+    """Bilinear sampling anywhere: each tap goes through the border rule."""
+    real = type(below_one)
+    channels = len(cval)
+    for k in range(start, stop):
+        there = to_here + k * channels
+        if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
+            fill_row(target, there, np.int64(1), cval)
+            continue
+        x = fold_coordinate(xs[k], width, mode)
+        y = fold_coordinate(ys[k], height, mode)
+        left, top = int(math.floor(x)), int(math.floor(y))
+        weight_x, weight_y = min(real(x - left), below_one), min(real(y - top), below_one)
+        right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
+        left, top = border_index(left, width, mode), border_index(top, height, mode)
+        top_left = tap_index(from_here, top, left, width, channels)
+        top_right = tap_index(from_here, top, right, width, channels)
+        bottom_left = tap_index(from_here, bottom, left, width, channels)
+        bottom_right = tap_index(from_here, bottom, right, width, channels)
+        for c in range(channels):
+            value = bilinear(
+                tap(source, top_left, c, cval[c]),
+                tap(source, top_right, c, cval[c]),
+                tap(source, bottom_left, c, cval[c]),
+                tap(source, bottom_right, c, cval[c]),
+                weight_x,
+                weight_y,
+            )
+            target[there + c] = to_pixel(value, source[0])
+
+
+@row_loop
+def checked_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval):
+    """Nearest sampling anywhere."""
+    channels = len(cval)
+    for k in range(start, stop):
+        here = OUTSIDE
+        if math.isfinite(xs[k]) and math.isfinite(ys[k]):
+            x = fold_coordinate(xs[k], width, mode)
+            y = fold_coordinate(ys[k], height, mode)
+            left, top = int(math.floor(x)), int(math.floor(y))
+            column = border_index(left + (x - left >= 0.5), width, mode)
+            row = border_index(top + (y - top >= 0.5), height, mode)
+            here = tap_index(from_here, row, column, width, channels)
+        for c in range(channels):
+            target[to_here + k * channels + c] = to_pixel(tap(source, here, c, cval[c]), source[0])
+
+
+@row_loop
+def fill_row(target, to_here, count, cval):
+    channels = len(cval)
+    for k in range(count):
+        for c in range(channels):
+            target[to_here + k * channels + c] = to_pixel(cval[c], target[0])

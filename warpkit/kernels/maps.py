@@ -1,0 +1,257 @@
+"""Per-point maps, each beside its derivative: one formula, one place, for CPU and CUDA.
+
+Every function takes one point ``(x, y)`` in pixels and the packed parameters ``params`` of a whole pipeline, of which its
+own begin at ``at``. A map without a value at a point returns NaN for both coordinates; such a point is outside every
+image. Jacobians are returned as ``(dx'/dx, dx'/dy, dy'/dx, dy'/dy)``.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .compiling import inlined, shared
+
+# The kinds of stage. A negative kind is the inverse of the positive one, found by iteration.
+AFFINE = 1
+PROJECTIVE = 2
+THIN_PLATE = 3
+DISPLACEMENT = 4
+
+THIN_PLATE_HEADER = 10
+DISPLACEMENT_HEADER = 2
+
+INVERSE_TOLERANCE = 1e-8
+INVERSE_STEPS = 50
+INVERSE_HALVINGS = 12
+
+
+@inlined
+def affine(x, y, params, at):
+    """``params``: the 2 x 3 matrix, row by row."""
+    return (
+        params[at] * x + params[at + 1] * y + params[at + 2],
+        params[at + 3] * x + params[at + 4] * y + params[at + 5],
+    )
+
+
+@shared
+def affine_jacobian(x, y, params, at):
+    return params[at], params[at + 1], params[at + 3], params[at + 4]
+
+
+@inlined
+def projective(x, y, params, at):
+    """``params``: the 3 x 3 matrix, row by row. Points at or beyond the horizon (w <= 0) have no value."""
+    w = params[at + 6] * x + params[at + 7] * y + params[at + 8]
+    if not w > 0:
+        return math.nan, math.nan
+    return (
+        (params[at] * x + params[at + 1] * y + params[at + 2]) / w,
+        (params[at + 3] * x + params[at + 4] * y + params[at + 5]) / w,
+    )
+
+
+@shared
+def projective_jacobian(x, y, params, at):
+    u, v = projective(x, y, params, at)
+    g, h = params[at + 6], params[at + 7]
+    w = g * x + h * y + params[at + 8]
+    return (
+        (params[at] - u * g) / w,
+        (params[at + 1] - u * h) / w,
+        (params[at + 3] - v * g) / w,
+        (params[at + 4] - v * h) / w,
+    )
+
+
+@shared
+def radial(squared_distance):
+    """The thin plate's radial function U = r^2 ln r^2, continued by its limit 0 at r = 0 (Bookstein 1989)."""
+    if squared_distance == 0:
+        return 0.0
+    return squared_distance * math.log(squared_distance)
+
+
+@shared
+def radial_slope(squared_distance):
+    """dU / d(r^2) = ln r^2 + 1; in the gradient it multiplies a vector of length r, whose limit at r = 0 is 0."""
+    if squared_distance == 0:
+        return 0.0
+    return math.log(squared_distance) + 1.0
+
+
+@shared
+def thin_plate(x, y, params, at):
+    """A plane plus one radial function per control point.
+
+    ``params``: number of control points, the centre and inverse scale that normalise a point, the plane of x' and that of
+    y' (constant, x, y), then for each control point its normalised position and its two weights.
+    """
+    u = (x - params[at + 1]) * params[at + 3]
+    v = (y - params[at + 2]) * params[at + 3]
+    x_out = params[at + 4] + params[at + 5] * u + params[at + 6] * v
+    y_out = params[at + 7] + params[at + 8] * u + params[at + 9] * v
+    first = at + THIN_PLATE_HEADER
+    for k in range(first, first + 4 * int(params[at]), 4):
+        du = u - params[k]
+        dv = v - params[k + 1]
+        value = radial(du * du + dv * dv)
+        x_out += params[k + 2] * value
+        y_out += params[k + 3] * value
+    return x_out, y_out
+
+
+@shared
+def thin_plate_jacobian(x, y, params, at):
+    scale = params[at + 3]
+    u = (x - params[at + 1]) * scale
+    v = (y - params[at + 2]) * scale
+    x_u, x_v, y_u, y_v = params[at + 5], params[at + 6], params[at + 8], params[at + 9]
+    first = at + THIN_PLATE_HEADER
+    for k in range(first, first + 4 * int(params[at]), 4):
+        du = u - params[k]
+        dv = v - params[k + 1]
+        slope = 2.0 * radial_slope(du * du + dv * dv)
+        x_u += params[k + 2] * slope * du
+        x_v += params[k + 2] * slope * dv
+        y_u += params[k + 3] * slope * du
+        y_v += params[k + 3] * slope * dv
+    return x_u * scale, x_v * scale, y_u * scale, y_v * scale
+
+
+@shared
+def displacement_cell(coordinate, size):
+    """Index of the field sample at or before a coordinate, and the weight of the next; the field ends at its border."""
+    if not coordinate > 0:
+        return 0, 0.0
+    if coordinate >= size - 1:
+        return size - 1, 0.0
+    cell = int(coordinate)
+    return cell, coordinate - cell
+
+
+@shared
+def displacement(x, y, params, at):
+    """(x, y) + field(x, y), the field bilinear between its samples and constant beyond its border.
+
+    ``params``: the field's rows and columns, then (dx, dy) of each sample, row by row.
+    """
+    rows, columns = int(params[at]), int(params[at + 1])
+    j, a = displacement_cell(x, columns)
+    i, b = displacement_cell(y, rows)
+    here = at + DISPLACEMENT_HEADER + 2 * (i * columns + j)
+    right = 2 if a > 0 else 0
+    below = 2 * columns if b > 0 else 0
+    dx_top = params[here] + a * (params[here + right] - params[here])
+    dy_top = params[here + 1] + a * (params[here + right + 1] - params[here + 1])
+    here += below
+    dx_bottom = params[here] + a * (params[here + right] - params[here])
+    dy_bottom = params[here + 1] + a * (params[here + right + 1] - params[here + 1])
+    return x + (dx_top + b * (dx_bottom - dx_top)), y + (dy_top + b * (dy_bottom - dy_top))
+
+
+@shared
+def displacement_jacobian(x, y, params, at):
+    """Slopes of the cell to the right of and below the point; 1 and 0 along an axis on which the point is beyond the border."""
+    rows, columns = int(params[at]), int(params[at + 1])
+    j, a = displacement_cell(x, columns)
+    i, b = displacement_cell(y, rows)
+    right = 2 if 0 <= x < columns - 1 else 0
+    below = 2 * columns if 0 <= y < rows - 1 else 0
+    p = at + DISPLACEMENT_HEADER + 2 * (i * columns + j)
+    dx_x = (1 - b) * (params[p + right] - params[p]) + b * (params[p + below + right] - params[p + below])
+    dy_x = (1 - b) * (params[p + right + 1] - params[p + 1]) + b * (params[p + below + right + 1] - params[p + below + 1])
+    dx_y = (1 - a) * (params[p + below] - params[p]) + a * (params[p + below + right] - params[p + right])
+    dy_y = (1 - a) * (params[p + below + 1] - params[p + 1]) + a * (params[p + below + right + 1] - params[p + right + 1])
+    return 1 + dx_x, dx_y, dy_x, 1 + dy_y
+
+
+@shared
+def forward_point(kind, x, y, params, at):
+    if kind == AFFINE:
+        return affine(x, y, params, at)
+    if kind == PROJECTIVE:
+        return projective(x, y, params, at)
+    if kind == THIN_PLATE:
+        return thin_plate(x, y, params, at)
+    return displacement(x, y, params, at)
+
+
+@shared
+def forward_jacobian(kind, x, y, params, at):
+    if kind == AFFINE:
+        return affine_jacobian(x, y, params, at)
+    if kind == PROJECTIVE:
+        return projective_jacobian(x, y, params, at)
+    if kind == THIN_PLATE:
+        return thin_plate_jacobian(x, y, params, at)
+    return displacement_jacobian(x, y, params, at)
+
+
+@shared
+def solve_2x2(a, b, c, d, right_x, right_y):
+    """Solution of [[a, b], [c, d]] s = right; infinite or NaN where the matrix is singular."""
+    determinant = a * d - b * c
+    return (d * right_x - b * right_y) / determinant, (a * right_y - c * right_x) / determinant
+
+
+@shared
+def inverse_start(kind, x, y, params, at):
+    """A first guess of the point that a map sends to (x, y): exact for a thin plate without bending or a zero field."""
+    if kind == THIN_PLATE:
+        u, v = solve_2x2(
+            params[at + 5], params[at + 6], params[at + 8], params[at + 9], x - params[at + 4], y - params[at + 7]
+        )
+        return u / params[at + 3] + params[at + 1], v / params[at + 3] + params[at + 2]
+    return x, y
+
+
+@shared
+def inverse_point(kind, x, y, params, at):
+    """The point that a map sends to (x, y), by Newton's method with halved steps; NaN where none is found.
+
+    Found means within ``INVERSE_TOLERANCE`` pixels of (x, y), times the coordinates' magnitude beyond 1,000 pixels.
+    """
+    u, v = inverse_start(kind, x, y, params, at)
+    tolerance = INVERSE_TOLERANCE * max(1.0, 1e-3 * max(abs(x), abs(y)))
+    x_now, y_now = forward_point(kind, u, v, params, at)
+    error = max(abs(x_now - x), abs(y_now - y))
+    for _ in range(INVERSE_STEPS):
+        if error <= tolerance:
+            return u, v
+        x_u, x_v, y_u, y_v = forward_jacobian(kind, u, v, params, at)
+        step_u, step_v = solve_2x2(x_u, x_v, y_u, y_v, x - x_now, y - y_now)
+        improved = False
+        for _halving in range(INVERSE_HALVINGS):
+            x_next, y_next = forward_point(kind, u + step_u, v + step_v, params, at)
+            error_next = max(abs(x_next - x), abs(y_next - y))
+            if error_next < error:
+                improved = True
+                break
+            step_u *= 0.5
+            step_v *= 0.5
+        if not improved:
+            break
+        u += step_u
+        v += step_v
+        x_now, y_now, error = x_next, y_next, error_next
+    return math.nan, math.nan
+
+
+@shared
+def map_point(kind, x, y, params, at):
+    """One stage of a pipeline at one point."""
+    if kind < 0:
+        return inverse_point(-kind, x, y, params, at)
+    return forward_point(kind, x, y, params, at)
+
+
+@shared
+def map_jacobian(kind, x, y, params, at):
+    """Derivative of one stage at one point; for an inverse, the inverse of the Jacobian at the point it leads to."""
+    if kind > 0:
+        return forward_jacobian(kind, x, y, params, at)
+    u, v = inverse_point(-kind, x, y, params, at)
+    a, b, c, d = forward_jacobian(-kind, u, v, params, at)
+    determinant = a * d - b * c
+    return d / determinant, -b / determinant, -c / determinant, a / determinant

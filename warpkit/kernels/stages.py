@@ -1,0 +1,55 @@
+"""A transform as kernels take it: a table of stages and one array with all their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import maps
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view: kernels take all their inputs so, or Numba would compile one more variant for arrays that are."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class Stage(NamedTuple):
+    """One map of a pipeline: its kind (see :mod:`maps`) and its parameters, float64 and contiguous."""
+
+    kind: int
+    params: NDArray[np.float64]
+
+    @property
+    def nanoseconds(self) -> float:
+        """Rough time per point, good enough to choose how much work one call should hold."""
+        if abs(self.kind) == maps.THIN_PLATE:
+            time = 10.0 + 8.0 * self.params[0]
+        else:
+            time = {maps.AFFINE: 1.0, maps.PROJECTIVE: 2.0, maps.DISPLACEMENT: 10.0}[abs(self.kind)]
+        return time if self.kind > 0 else 8.0 * time
+
+
+class Pipeline(NamedTuple):
+    """Stages in the order they are applied.
+
+    ``table`` (stages, 2) int64 holds each one's kind and the place where its parameters begin in a row of ``params``
+    (1 or N, length) float64.
+    """
+
+    table: NDArray[np.int64]
+    params: NDArray[np.float64]
+    nanoseconds: float
+
+
+def pack(stages: Sequence[Stage]) -> Pipeline:
+    """Lay out the stages of one transform; a single stage is not copied."""
+    lengths = [stage.params.size for stage in stages]
+    starts = np.cumsum([0, *lengths[:-1]])
+    table = np.array([(stage.kind, start) for stage, start in zip(stages, starts, strict=True)], dtype=np.int64)
+    params = stages[0].params if len(stages) == 1 else np.concatenate([stage.params for stage in stages])
+    return Pipeline(table, frozen(params.reshape(1, -1)), sum(stage.nanoseconds for stage in stages))

@@ -1,0 +1,107 @@
+"""What happens between a source coordinate and a pixel value: border rules, taps, weights, rounding.
+
+Written once, for CPU and CUDA. Coordinates are in pixels, the centre of the first pixel is 0. A *tap* is a source pixel
+that an output value is made from.
+"""
+
+from __future__ import annotations
+
+
+import numpy as np
+
+from .compiling import inlined, shared
+
+NEAREST = 0
+BILINEAR = 1
+INTERPOLATIONS = {"nearest": NEAREST, "bilinear": BILINEAR}
+
+CONSTANT = 0
+EDGE = 1
+SYMMETRIC = 2
+REFLECT = 3
+WRAP = 4
+MODES = {"constant": CONSTANT, "edge": EDGE, "symmetric": SYMMETRIC, "reflect": REFLECT, "wrap": WRAP}
+
+OUTSIDE = -1
+FARTHEST_TAP = 8  # no kernel reaches further from its centre
+
+
+@shared
+def period(size, mode):
+    """Distance after which a periodic border rule repeats itself."""
+    if mode == SYMMETRIC:
+        return 2 * size
+    if mode == REFLECT:
+        return max(2 * size - 2, 1)
+    return size
+
+
+@shared
+def fold_coordinate(x, size, mode):
+    """A coordinate with the same taps as ``x`` that is near enough to the image to be made an integer."""
+    if mode == CONSTANT or mode == EDGE:
+        return min(max(x, -float(FARTHEST_TAP)), float(size + FARTHEST_TAP))
+    length = float(period(size, mode))
+    if -length <= x <= 2 * length:
+        return x
+    return x % length
+
+
+@shared
+def border_index(i, size, mode):
+    """Index of the pixel that stands for tap ``i`` of an axis with ``size`` pixels, or ``OUTSIDE``; names as numpy.pad's."""
+    if 0 <= i < size:
+        return i
+    if mode == CONSTANT:
+        return OUTSIDE
+    if mode == EDGE:
+        return 0 if i < 0 else size - 1
+    length = period(size, mode)
+    i = i % length
+    if i < size:
+        return i
+    if mode == SYMMETRIC:
+        return length - 1 - i
+    return length - i
+
+
+@shared
+def tap_index(first, row, column, width, channels):
+    """Where a tap's channels begin in a flat array whose image begins at ``first``; ``OUTSIDE`` if the border rule said so."""
+    if row < 0 or column < 0:
+        return OUTSIDE
+    return first + (row * width + column) * channels
+
+
+@shared
+def tap(source, index, channel, cval):
+    """One source value as a float; ``cval`` outside."""
+    if index < 0:
+        return cval
+    return type(cval)(source[index + channel])
+
+
+@inlined
+def lerp(a, b, weight):
+    """Value at ``weight`` in [0, 1) between ``a`` and ``b``.
+
+    Never leaves [min(a, b), max(a, b)]; a tap of weight zero takes no part, so that NaN and infinity stay where they are.
+    """
+    return a if weight == 0 else a + weight * (b - a)
+
+
+@inlined
+def bilinear(top_left, top_right, bottom_left, bottom_right, weight_x, weight_y):
+    """k(d) = max(0, 1 - |d|) along both axes (Jaderberg et al. 2015, eq. 5)."""
+    return lerp(lerp(top_left, top_right, weight_x), lerp(bottom_left, bottom_right, weight_x), weight_y)
+
+
+@inlined
+def to_pixel(value, like):
+    """A computed value as a pixel of the type of ``like``; integers are rounded, halves up."""
+    pixel = type(like)
+    if pixel(0.5) == 0:  # an integer type; known to the compiler
+        shifted = value + type(value)(0.5)
+        whole = np.int32(shifted)
+        return pixel(whole - np.int32(shifted < whole))
+    return pixel(value)

@@ -1,0 +1,61 @@
+"""Inverses without a formula, found point by point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..kernels.maps import DISPLACEMENT, THIN_PLATE
+from ..kernels.stages import Stage
+from .base import Transform, from_fields, to_fields
+
+
+class Inverse(Transform):
+    """The inverse of a thin-plate spline or a displacement field, by Newton's method at each point.
+
+    A point is found when the original map sends it to within 1e-8 pixels (times the coordinates' magnitude beyond 1,000
+    pixels) of where it should go. Where none is found, because the map folds there or does not reach the point, the value is
+    NaN: in a warp such a pixel is outside the image and gets ``cval``. Where the map folds, one of the several points is found.
+
+    Parameters
+    ----------
+    original : ThinPlateSpline or DisplacementField
+        Usually written ``original.inverse``.
+    """
+
+    _json_name = "inverse"
+
+    def __init__(self, original: Transform) -> None:
+        if not isinstance(original, Transform):
+            raise TypeError(f"original must be a transform, got {type(original).__name__}")
+        if [stage.kind for stage in original._stages()] not in ([THIN_PLATE], [DISPLACEMENT]):
+            raise TypeError(f"original must be a spline or a displacement field, got {type(original).__name__}")
+        self.original = original
+
+    @property
+    def inverse(self) -> Transform:
+        return self.original
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """The parameters of the original map."""
+        return self.original.params
+
+    def with_params(self, params: ArrayLike) -> Inverse:
+        return Inverse(self.original.with_params(params))
+
+    def _stages(self) -> tuple[Stage, ...]:
+        (stage,) = self.original._stages()
+        return (Stage(-stage.kind, stage.params),)
+
+    def _to_dict(self) -> dict[str, Any]:
+        return {"of": to_fields(self.original)}
+
+    @classmethod
+    def _from_dict(cls, fields: dict[str, Any]) -> Inverse:
+        return cls(from_fields(fields["of"]))
+
+    def __repr__(self) -> str:
+        return f"{self.original!r}.inverse"
