@@ -20,8 +20,6 @@ from .transforms import (
 from .version import __version__
 from .warping import sample, sampling_grid, warp, warp_batch
 
-
-
 __all__ = [
     "Affine",
     "Composition",

@@ -5,6 +5,7 @@ Every message names the argument, says what was expected and what came.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 from pathlib import Path
@@ -44,7 +45,7 @@ def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 def finite_number(name: str, value: Any) -> float:
     """``value`` as a float; refuses NaN, infinity and what is not a number."""
-    if isinstance(value, (str, bytes, bool)) or not np.isscalar(value) and np.ndim(value) != 0:
+    if isinstance(value, (str, bytes, bool)) or (not np.isscalar(value) and np.ndim(value) != 0):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
     try:
         number = float(value)
@@ -80,8 +81,9 @@ def not_singular(name: str, matrices: NDArray[np.float64]) -> None:
         for _ in range(10):
             balanced /= np.sqrt(np.abs(balanced).max(axis=-1, keepdims=True))
             balanced /= np.sqrt(np.abs(balanced).max(axis=-2, keepdims=True))
-    sound = np.isfinite(balanced).all(axis=(-2, -1))
-    singular_values = np.linalg.svd(np.where(sound[..., None, None], balanced, 0.0), compute_uv=False)
+    sound = np.asarray(np.isfinite(balanced).all(axis=(-2, -1)))
+    balanced[~sound] = 0
+    singular_values = np.linalg.svd(balanced, compute_uv=False)
     sound &= singular_values[..., -1] > SINGULAR * singular_values[..., 0]
     if not sound.all():
         worst = tuple(np.argwhere(~sound)[0])
@@ -123,10 +125,8 @@ def available_memory() -> int | None:
     except (OSError, ValueError):
         pass
     if not found and hasattr(os, "sysconf"):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-        except (OSError, ValueError):
-            pass
     return min(found) if found else None
 
 

@@ -2,10 +2,10 @@
 
 warpkit's own: (x, y) = (column, row) in pixels, the centre of the top-left pixel is (0, 0).
 
-* *Normalised* coordinates (Jaderberg et al. 2015, PyTorch) run from -1 to 1 over the picture. With ``align_corners=True`` -1 and 1
-  are the centres of the outermost pixels, with ``False`` their outer borders.
-* *Corner-origin* coordinates (GDAL, ImageMagick, Pillow, DALI) count in pixels from the top-left corner of the top-left pixel,
-  whose centre is then (1/2, 1/2).
+* *Normalised* coordinates (Jaderberg et al. 2015, PyTorch) run from -1 to 1 over the picture. With ``align_corners=True``
+  -1 and 1 are the centres of the outermost pixels, with ``False`` their outer borders.
+* *Corner-origin* coordinates (GDAL, ImageMagick, Pillow, DALI) count in pixels from the top-left corner of the top-left
+  pixel, whose centre is then (1/2, 1/2).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def to_normalized(
     *,
     align_corners: bool,
 ) -> NDArray[np.float64]:
-    """The normalised theta of an inverse map in pixels: (2, 3) for Affine, (3, 3) for Projective; undoes :func:`from_normalized`."""
+    """The normalised theta of an inverse map in pixels: (2, 3) or, for Projective, (3, 3); undoes :func:`from_normalized`."""
     if not isinstance(inverse_map, Affine | Projective):
         raise TypeError(f"inverse_map must be Affine or Projective, got {type(inverse_map).__name__}")
     is_affine = isinstance(inverse_map, Affine)

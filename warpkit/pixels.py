@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from . import checks
 
 # Bilinear sampling computes in this type: float32 holds every 16-bit integer exactly.
-_WORKING = {
+_WORKING: dict[str, type[np.floating[Any]]] = {
     "uint8": np.float32,
     "uint16": np.float32,
     "int16": np.float32,
@@ -34,9 +34,7 @@ def carrier_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in which pixels of ``dtype`` go through the kernels; native byte order."""
     carrier = np.dtype(_CARRIERS.get(dtype.name, dtype.name)) if dtype.kind in "buif" else None
     if carrier is None or carrier.name not in _WORKING:
-        raise TypeError(
-            f"{name} must have an integer, bool or floating dtype of at most 64 bits, got {dtype}"
-        )
+        raise TypeError(f"{name} must have an integer, bool or floating dtype of at most 64 bits, got {dtype}")
     return carrier
 
 

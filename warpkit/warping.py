@@ -277,7 +277,7 @@ def _output(source: NDArray[Any], shape: tuple[int, ...], out: NDArray[Any] | No
 
 def _overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=10_000)
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 
@@ -312,9 +312,7 @@ def _run(
         _code("mode", mode, MODES),
     )
     nanoseconds = cpu.tile_pixels(planes.shape) * (3.0 + 2.0 * channels + pipeline.nanoseconds)
-    invalid = run_ranges(
-        lambda first, last: cpu.warp_tiles(*arguments, first, last), cpu.tile_count(planes.shape), nanoseconds
-    )
+    invalid = run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), cpu.tile_count(planes.shape), nanoseconds)
     if not direct:
         pixels.store(target, results)
     return invalid

@@ -56,7 +56,7 @@ def _kernel_sources() -> str:
     return digest.hexdigest()
 
 
-class _KernelCache(FunctionCache):
+class _KernelCache(FunctionCache):  # type: ignore[misc]
     """Numba's disk cache, keyed by all kernel sources; a damaged or unwritable cache costs a compilation, not an error."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

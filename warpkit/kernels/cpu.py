@@ -121,9 +121,7 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
                             source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one
                         )
                     else:
-                        checked_nearest_row(
-                            source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval
-                        )
+                        checked_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
                 start = stop
     return invalid
 
@@ -284,9 +282,7 @@ def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width,
 
 
 @row_loop
-def checked_bilinear_row(
-    source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one
-):
+def checked_bilinear_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one):
     """Bilinear sampling anywhere: each tap goes through the border rule."""
     real = type(below_one)
     channels = len(cval)

@@ -199,9 +199,7 @@ def solve_2x2(a, b, c, d, right_x, right_y):
 def inverse_start(kind, x, y, params, at):
     """A first guess of the point that a map sends to (x, y): exact for a thin plate without bending or a zero field."""
     if kind == THIN_PLATE:
-        u, v = solve_2x2(
-            params[at + 5], params[at + 6], params[at + 8], params[at + 9], x - params[at + 4], y - params[at + 7]
-        )
+        u, v = solve_2x2(params[at + 5], params[at + 6], params[at + 8], params[at + 9], x - params[at + 4], y - params[at + 7])
         return u / params[at + 3] + params[at + 1], v / params[at + 3] + params[at + 2]
     return x, y
 

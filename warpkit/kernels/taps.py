@@ -6,7 +6,6 @@ that an output value is made from.
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from .compiling import inlined, shared
@@ -39,7 +38,7 @@ def period(size, mode):
 @shared
 def fold_coordinate(x, size, mode):
     """A coordinate with the same taps as ``x`` that is near enough to the image to be made an integer."""
-    if mode == CONSTANT or mode == EDGE:
+    if mode <= EDGE:
         return min(max(x, -float(FARTHEST_TAP)), float(size + FARTHEST_TAP))
     length = float(period(size, mode))
     if -length <= x <= 2 * length:

@@ -80,9 +80,7 @@ class Affine(Transform):
         return cls._about(center, 1, tangents[0], tangents[1], 1)
 
     @classmethod
-    def similarity(
-        cls, scale: float, degrees: float, translation: ArrayLike = (0, 0), center: ArrayLike = (0, 0)
-    ) -> Affine:
+    def similarity(cls, scale: float, degrees: float, translation: ArrayLike = (0, 0), center: ArrayLike = (0, 0)) -> Affine:
         """Scale and rotate about ``center``, then translate."""
         scale = checks.finite_number("scale", scale)
         cos, sin = _cos_sin(degrees)

@@ -93,7 +93,8 @@ class Transform(ABC):
         """Derivative of the map at points (..., 2): (..., 2, 2), ``[[dx'/dx, dx'/dy], [dy'/dx, dy'/dy]]``."""
         array = checks.points("points", points)
         table, params, _ = self.pipeline
-        return points_jacobian(frozen(array.reshape(-1, 2)), table, params[0]).reshape(*array.shape, 2)
+        flat: NDArray[np.float64] = points_jacobian(frozen(array.reshape(-1, 2)), table, params[0])
+        return flat.reshape(*array.shape, 2)
 
     def __matmul__(self, first: Transform) -> Transform:
         """The composition that applies ``first``, then this map."""
@@ -104,7 +105,7 @@ class Transform(ABC):
         return Composition((first, self))
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._to_dict() == other._to_dict()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._to_dict() == other._to_dict()
 
     def __hash__(self) -> int:
         return hash((type(self), self.params.tobytes()))
@@ -163,7 +164,7 @@ def transform_and_direction(text: str) -> tuple[Transform, Direction | None]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"text is not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise ValueError(f"text must be a JSON object with \"format\": \"{_FORMAT}\"")
+        raise ValueError(f'text must be a JSON object with "format": "{_FORMAT}"')
     if document.get("version") != _VERSION:
         raise ValueError(f"version must be {_VERSION}, got {document.get('version')!r}")
     direction = document.get("direction")

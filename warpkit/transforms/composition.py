@@ -36,7 +36,7 @@ class Composition(Transform):
             flat.extend(part.parts if isinstance(part, Composition) else (part,))
         if not flat:
             raise ValueError("parts must hold at least one transform")
-        self.parts = tuple(flat)
+        self.parts: tuple[Transform, ...] = tuple(flat)
 
     @property
     def inverse(self) -> Composition:
@@ -57,8 +57,10 @@ class Composition(Transform):
         """The same map with neighbouring matrices multiplied; a single matrix if that is all there is."""
         merged: list[Transform] = []
         for part in self.parts:
-            if merged and isinstance(part, Affine | Projective) and isinstance(merged[-1], Affine | Projective):
-                matrix = _homogeneous(part) @ _homogeneous(merged.pop())
+            before = merged[-1] if merged else None
+            if isinstance(part, Affine | Projective) and isinstance(before, Affine | Projective):
+                merged.pop()
+                matrix = np.matmul(_homogeneous(part), _homogeneous(before))
                 both_affine = np.array_equal(matrix[2], [0, 0, 1])
                 merged.append(Affine(matrix) if both_affine else Projective(matrix))
             else:

@@ -100,9 +100,7 @@ class DisplacementField(Transform):
         return cls(field)
 
     @classmethod
-    def fit(
-        cls, src: ArrayLike, dst: ArrayLike, shape: tuple[int, int], smoothing: float = 0.0
-    ) -> DisplacementField:
+    def fit(cls, src: ArrayLike, dst: ArrayLike, shape: tuple[int, int], smoothing: float = 0.0) -> DisplacementField:
         """The field of ``shape`` (rows, columns) read off the thin-plate spline that takes ``src`` to ``dst``."""
         return cls.from_transform(ThinPlateSpline.fit(src, dst, smoothing), shape)
 

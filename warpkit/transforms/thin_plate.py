@@ -100,9 +100,7 @@ class ThinPlateSpline(Transform):
 
     def __repr__(self) -> str:
         shift = np.hypot(*(self.values - self.control_points).T).max()
-        return (
-            f"ThinPlateSpline({len(self.values)} control points, largest shift {shift:.4g} px, smoothing={self.smoothing:g})"
-        )
+        return f"ThinPlateSpline({len(self.values)} control points, largest shift {shift:.4g} px, smoothing={self.smoothing:g})"
 
 
 class _System:
@@ -137,32 +135,28 @@ class _System:
         """Solution for right-hand sides (K + 3, n), refined once."""
         try:
             solution = np.linalg.solve(self._matrix, right)
-            solution += np.linalg.solve(self._matrix, right - self._matrix @ solution)
+            solution = solution + np.linalg.solve(self._matrix, right - self._matrix @ solution)
         except np.linalg.LinAlgError:
             raise ValueError("control_points do not determine a spline: the system is singular") from None
         residual = np.abs(right - self._matrix @ solution).max()
         if not residual <= _LARGEST_RESIDUAL * max(np.abs(right).max(), np.finfo(float).tiny):
-            raise ValueError(
-                f"control_points are too close together for a spline: the system is solved only to {residual:.1g}"
-            )
-        return solution
+            raise ValueError(f"control_points are too close together for a spline: the system is solved only to {residual:.1g}")
+        return np.asarray(solution, dtype=np.float64)
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The spline through ``values`` as the kernel reads it, see :func:`warpkit.kernels.maps.thin_plate`."""
         count = len(values)
         solution = self.solve(np.vstack([values, np.zeros((3, 2))]))
-        header = np.concatenate(
-            [[count, *self._centre, self._inverse_scale], solution[count:, 0], solution[count:, 1]]
-        )
+        header = np.concatenate([[count, *self._centre, self._inverse_scale], solution[count:, 0], solution[count:, 1]])
         assert len(header) == THIN_PLATE_HEADER
         return np.concatenate([header, np.hstack([self._normalised, solution[:count]]).reshape(-1)])
 
 
 def _radial_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """U between all pairs; the diagonal is the limit 0."""
-    squared = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    squared: NDArray[np.float64] = ((points[:, None] - points[None]) ** 2).sum(axis=2)
     np.fill_diagonal(squared, 1.0)
-    return squared * np.log(squared)
+    return np.multiply(squared, np.log(squared))
 
 
 def _check_distinct(control_points: NDArray[np.float64]) -> None:
