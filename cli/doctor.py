@@ -1,0 +1,86 @@
+"""`warpkit doctor`: what this machine runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+_PACKAGES = (
+    "numba-warpkit",
+    "numba",
+    "llvmlite",
+    "numpy",
+    "opencv-python",
+    "opencv-python-headless",
+    "scikit-image",
+    "tifffile",
+)
+_FEATURES = ("avx512f", "avx512bw", "avx2", "fma", "neon")
+
+
+@click.command()
+def doctor() -> None:
+    """Say what this machine runs (versions, CPU, threads, kernel cache, CUDA), and test a warp."""
+    click.echo(f"python     {platform.python_version()}  {sys.executable}")
+    for package in _PACKAGES:
+        try:
+            click.echo(f"package    {package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            if not package.startswith("opencv"):
+                click.echo(f"package    {package} is not installed")
+    click.echo(f"cpu        {_cpu()}")
+    import warpkit as wk
+
+    click.echo(f"threads    {wk.get_num_threads()} of {os.cpu_count()} processors")
+    click.echo(f"cache      {_cache()}")
+    click.echo(f"cuda       {_cuda()}")
+    click.echo(f"self test  {_self_test()}")
+
+
+def _cpu() -> str:
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    found = " ".join(name for name in _FEATURES if features.get(name))
+    return f"{platform.machine()} {llvm.get_host_cpu_name()}: {found or 'no vector extensions that matter here'}"
+
+
+def _cache() -> str:
+    from warpkit.kernels.cpu import warp_tiles
+
+    path = getattr(getattr(warp_tiles, "_cache", None), "cache_path", None)
+    if path is None:
+        return "no writable folder: kernels are compiled anew in each process; set NUMBA_CACHE_DIR"
+    kernels = list(Path(path).glob("*.nbc"))
+    return f"{path}: {len(kernels)} compiled kernels, {sum(f.stat().st_size for f in kernels) / 2**20:.1f} MiB"
+
+
+def _cuda() -> str:
+    try:
+        from numba import cuda
+
+        found = cuda.is_available()
+    except Exception as error:  # whatever a broken driver or package raises is what the user should read
+        return f"not usable: {type(error).__name__}: {error}"
+    return ("device found" if found else "no device or no driver") + "; this version warps on the CPU"
+
+
+def _self_test() -> str:
+    import time
+
+    import numpy as np
+
+    import warpkit as wk
+
+    picture = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
+    start = time.perf_counter()
+    turned = wk.warp(picture, wk.Affine.rotation(90, center=(31.5, 31.5)).inverse)
+    seconds = time.perf_counter() - start
+    if not np.array_equal(turned, np.rot90(picture, -1)):
+        return "FAILED: a quarter turn came out wrong"
+    return f"passed, {seconds:.2f} s with compilation or loading"

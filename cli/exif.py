@@ -1,0 +1,48 @@
+"""The one EXIF entry that changes when a picture is turned upright; all other bytes stay as they are.
+
+EXIF is a TIFF structure (Exif 2.32, section 4.5): byte order mark, offset of the first directory, entries of 12 bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+
+_ORIENTATION = 0x0112
+_SHORT = 3
+
+
+def _find_orientation(exif: bytes) -> tuple[int, str] | None:
+    """Place of the orientation's value and the byte order; None where there is no such entry."""
+    start = 6 if exif[:6] == b"Exif\0\0" else 0
+    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
+    if order is None:
+        return None
+    try:
+        (directory,) = struct.unpack_from(order + "I", exif, start + 4)
+        (count,) = struct.unpack_from(order + "H", exif, start + directory)
+        for entry in range(start + directory + 2, start + directory + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(order + "HH", exif, entry)
+            if tag == _ORIENTATION and kind == _SHORT and entry + 10 <= len(exif):
+                return entry + 8, order
+    except struct.error:
+        pass  # cut short: nothing to find
+    return None
+
+
+def orientation(exif: bytes) -> int:
+    """EXIF orientation, 1 to 8; 1, upright, where none or an impossible one is given."""
+    found = _find_orientation(exif)
+    if found is None:
+        return 1
+    (value,) = struct.unpack_from(found[1] + "H", exif, found[0])
+    return int(value) if 1 <= value <= 8 else 1
+
+
+def with_upright_orientation(exif: bytes) -> bytes:
+    """The same EXIF with orientation 1."""
+    found = _find_orientation(exif)
+    if found is None:
+        return exif
+    changed = bytearray(exif)
+    struct.pack_into(found[1] + "H", changed, found[0], 1)
+    return bytes(changed)

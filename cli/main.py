@@ -1,0 +1,50 @@
+"""The command itself: names its subcommands and turns how a run ended into an exit code.
+
+Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 interrupted. Nothing imported here imports numba, numpy or cv2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from .demo import demo
+from .doctor import doctor
+from .fit import fit
+from .show import show
+from .warp import warp
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="numba-warpkit", prog_name="warpkit")
+def warpkit() -> None:
+    """Warp pictures: rotate, scale, shear, homographies, thin-plate splines, elastic fields.
+
+    \b
+    warpkit demo                                     see what it does
+    warpkit warp photo.jpg -o out.jpg --rotate 10    turn a picture clockwise
+    warpkit warp photos/ -o out/ --scale 0.5 --size fit
+    """
+
+
+for command in (demo, warp, fit, show, doctor):
+    warpkit.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    try:
+        status = warpkit.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        print("interrupted", file=sys.stderr)
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,235 @@
+"""What the geometry options say: the motion of a picture, as the inverse map and canvas that a warp takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from .pairs import MODELS, fit_inverse_map
+
+if TYPE_CHECKING:
+    from warpkit import Transform
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Points on each side of the outline when a canvas is fitted round a curved map.
+_OUTLINE_POINTS = 1024
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """Numbers separated by commas or spaces, such as 1.5,2."""
+
+    def __init__(self, *counts: int, metavar: str) -> None:
+        self.counts = counts
+        self.name = metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(part) for part in str(value).replace(",", " ").split())
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in self.counts or not all(map(math.isfinite, numbers)):
+            self.fail(f"expected {self.name}, got {value!r}", param, ctx)
+        return numbers
+
+
+class CanvasSize(click.ParamType):  # type: ignore[type-arg]
+    """WxH, same or fit."""
+
+    name = "WxH|same|fit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in ("same", "fit") or isinstance(value, tuple):
+            return value
+        width, _, height = str(value).lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            self.fail(f"expected a size such as 640x480, or same, or fit, got {value!r}", param, ctx)
+        return int(width), int(height)
+
+
+class Motion(NamedTuple):
+    """The geometry options of one run."""
+
+    matrix: tuple[float, ...] | None
+    quad: tuple[float, ...] | None
+    points: Path | None
+    model: str
+    smoothing: float
+    map_file: Path | None
+    scale: tuple[float, ...] | None
+    shear: tuple[float, ...] | None
+    rotate: float | None
+    translate: tuple[float, ...] | None
+    size: Any
+
+
+_OPTIONS = [
+    click.option("--rotate", type=float, metavar="DEG", help="Turn clockwise about the centre."),
+    click.option("--scale", type=Numbers(1, 2, metavar="S or SX,SY"), metavar="S|SX,SY", help="Scale about the centre."),
+    click.option("--translate", type=Numbers(2, metavar="DX,DY"), metavar="DX,DY", help="Move right and down, in pixels."),
+    click.option("--shear", type=Numbers(2, metavar="DX,DY"), metavar="DX,DY", help="Shear along x and y, in degrees."),
+    click.option(
+        "--matrix", type=Numbers(6, metavar="a,b,c,d,e,f"), metavar="a,b,c,d,e,f",
+        help="Move (x, y) to (a x + b y + c, d x + e y + f).",
+    ),
+    click.option(
+        "--quad", type=Numbers(8, metavar='"x,y x,y x,y x,y"'), metavar='"x,y x,y x,y x,y"',
+        help="Move the centres of the corner pixels (top left, top right, bottom right, bottom left) to these points.",
+    ),
+    click.option(
+        "--points", type=click.Path(dir_okay=False, path_type=Path), metavar="PAIRS.CSV",
+        help="Move source points to target points; columns source_x,source_y,target_x,target_y.",
+    ),
+    click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True, help="What is fitted to --points."),
+    click.option("--smoothing", type=float, default=0.0, show_default=True, help="How far a spline may miss its points."),
+    click.option(
+        "--map", "map_file", type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON",
+        help="A transform as `warpkit fit` writes it; the file says its direction.",
+    ),
+    click.option(
+        "--size", type=CanvasSize(), default="same", show_default=True,
+        help="Canvas: that of the picture, one that holds the whole result, or a given one.",
+    ),
+]  # fmt: skip
+
+
+def motion_options(command: F) -> F:
+    """Add the geometry options to a command, which receives them as one ``motion``."""
+
+    def with_motion(**arguments: Any) -> Any:
+        motion = Motion(**{name: arguments.pop(name) for name in Motion._fields})
+        return command(motion=motion, **arguments)
+
+    with_motion.__name__, with_motion.__doc__ = command.__name__, command.__doc__
+    with_motion.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed(_OPTIONS):
+        with_motion = option(with_motion)
+    return with_motion  # type: ignore[return-value]
+
+
+class Plan:
+    """Geometry options with their files read; gives the inverse map and canvas for a picture of any size."""
+
+    def __init__(self, motion: Motion) -> None:
+        given = [name for name in ("matrix", "quad", "points", "map_file") if getattr(motion, name) is not None]
+        if len(given) > 1:
+            names = " and ".join("--" + name.replace("_file", "") for name in given)
+            raise click.UsageError(f"give one of --matrix, --quad, --points and --map, got {names}")
+        self._motion = motion
+        self._base: Transform | None = None
+        if motion.points is not None:
+            self._base = fit_inverse_map(motion.points, motion.model, motion.smoothing)
+        elif motion.map_file is not None:
+            self._base = read_inverse_map(motion.map_file)
+        elif motion.matrix is not None:
+            self._base = _from_matrix(motion.matrix)
+        try:
+            self._inverse_map((100, 100))  # options that cannot work are told before any file is touched
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+    def for_picture(self, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
+        """The inverse map and the canvas (rows, columns) for a picture of ``shape`` (rows, columns).
+
+        The picture moves by the matrix, quad, points or map, then is scaled, sheared, turned and translated about its centre.
+        """
+        import warpkit as wk
+
+        try:
+            inverse_map = self._inverse_map(shape)
+            size = self._motion.size
+            if size == "same":
+                return inverse_map, shape
+            if size == "fit":
+                return _fitted(inverse_map, shape)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        width, height = size
+        if self._base is None and self._motion.quad is None:
+            # The motion was about the centre: centre the picture on the canvas, too.
+            rows, columns = shape
+            inverse_map = inverse_map @ wk.Affine.translation((columns - width) / 2, (rows - height) / 2)
+        return inverse_map, (height, width)
+
+    def _inverse_map(self, shape: tuple[int, int]) -> Transform:
+        import warpkit as wk
+
+        motion = self._motion
+        rows, columns = shape
+        center = ((columns - 1) / 2, (rows - 1) / 2)
+        parts: list[Transform] = []
+        if motion.translate is not None:
+            parts.append(wk.Affine.translation(*motion.translate).inverse)
+        if motion.rotate is not None:
+            parts.append(wk.Affine.rotation(motion.rotate, center).inverse)
+        if motion.shear is not None:
+            degrees_x, degrees_y = motion.shear
+            parts.append(wk.Affine.shearing(degrees_x, degrees_y, center).inverse)
+        if motion.scale is not None:
+            parts.append(wk.Affine.scaling(motion.scale[0], motion.scale[-1], center).inverse)
+        if self._base is not None:
+            parts.append(self._base)
+        if motion.quad is not None:
+            corners = [[0, 0], [columns - 1, 0], [columns - 1, rows - 1], [0, rows - 1]]
+            target = [motion.quad[k : k + 2] for k in range(0, 8, 2)]
+            parts.append(wk.Projective.from_quads(target, corners))
+        return wk.Composition(parts or [wk.Affine.identity()]).simplified()
+
+
+def read_inverse_map(path: Path) -> Transform:
+    """The transform of a JSON file, as an inverse map."""
+    from warpkit.transforms.base import transform_and_direction
+
+    try:
+        transform, direction = transform_and_direction(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path}: {error}") from None
+    if direction is None:
+        raise click.UsageError(
+            f'{path}: the file does not say which way its transform goes; add "direction": "inverse" (target to source,'
+            ' as wk.warp takes it) or "direction": "forward"'
+        )
+    return transform if direction == "inverse" else transform.inverse
+
+
+def _from_matrix(numbers: tuple[float, ...]) -> Transform:
+    import warpkit as wk
+
+    try:
+        return wk.Affine([numbers[:3], numbers[3:]]).inverse
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None
+
+
+def _fitted(inverse_map: Transform, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
+    """The canvas that holds the whole moved picture, in whole pixels, and the map that starts at its corner."""
+    import numpy as np
+
+    import warpkit as wk
+
+    rows, columns = shape
+    along = np.linspace(0, 1, _OUTLINE_POINTS)
+    x, y = along * columns - 0.5, along * rows - 0.5
+    outline = np.concatenate(
+        [
+            np.column_stack([x, np.full_like(x, -0.5)]),
+            np.column_stack([x, np.full_like(x, rows - 0.5)]),
+            np.column_stack([np.full_like(y, -0.5), y]),
+            np.column_stack([np.full_like(y, columns - 0.5), y]),
+        ]
+    )
+    moved = inverse_map.inverse(outline)
+    if np.isnan(moved).any():
+        raise ValueError("--size fit: part of the picture's outline has no place on the canvas; give a size")
+    # A pixel belongs to the canvas if more than a rounding error of it is covered.
+    first = np.floor(moved.min(axis=0) + 0.5 + 1e-6)
+    last = np.ceil(moved.max(axis=0) - 0.5 - 1e-6)
+    width, height = (max(1, int(n)) for n in last - first + 1)
+    canvas = wk.Composition([wk.Affine.translation(*first), inverse_map]).simplified()
+    return canvas, (height, width)
