@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from warpkit import Transform
 
+_CELL_WIDTH = 600  # pictures wider than this get larger letters, margins and lines
 _MARGIN = 16
 _TITLE_HEIGHT = 34
 _INK = (40, 40, 40)
@@ -40,22 +41,28 @@ def side_by_side(titles: Sequence[str], pictures: Sequence[NDArray[Any]], column
     """A white sheet with titled pictures in rows."""
     import numpy as np
 
-    cell_height = max(p.shape[0] for p in pictures) + _TITLE_HEIGHT + _MARGIN
-    cell_width = max(p.shape[1] for p in pictures) + _MARGIN
+    enlarge = _enlargement(max(p.shape[1] for p in pictures))
+    margin, title_height = round(_MARGIN * enlarge), round(_TITLE_HEIGHT * enlarge)
+    cell_height = max(p.shape[0] for p in pictures) + title_height + margin
+    cell_width = max(p.shape[1] for p in pictures) + margin
     rows = -(-len(pictures) // columns)
-    sheet = np.full((rows * cell_height + _MARGIN, columns * cell_width + _MARGIN, 3), 255, np.uint8)
+    sheet = np.full((rows * cell_height + margin, columns * cell_width + margin, 3), 255, np.uint8)
     for n, (title, picture) in enumerate(zip(titles, pictures, strict=True)):
-        top = n // columns * cell_height + _TITLE_HEIGHT
-        left = n % columns * cell_width + _MARGIN
-        _write(sheet, title, left, top - 10)
+        top = n // columns * cell_height + title_height
+        left = n % columns * cell_width + margin
+        _write(sheet, title, left, top - title_height // 3, enlarge)
         sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return sheet
 
 
-def _write(sheet: NDArray[Any], text: str, left: int, baseline: int) -> None:
+def _enlargement(width: int) -> float:
+    return max(1.0, width / _CELL_WIDTH)
+
+
+def _write(sheet: NDArray[Any], text: str, left: int, baseline: int, enlarge: float) -> None:
     import cv2
 
-    cv2.putText(sheet, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.55, _INK, 1, cv2.LINE_AA)
+    cv2.putText(sheet, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.55 * enlarge, _INK, round(enlarge), cv2.LINE_AA)
 
 
 def with_moved_grid(picture: NDArray[Any], inverse_map: Transform, source_shape: tuple[int, int]) -> NDArray[Any]:
@@ -70,6 +77,7 @@ def with_moved_grid(picture: NDArray[Any], inverse_map: Transform, source_shape:
     lines = [np.column_stack([np.full_like(along_y, x), along_y]) for x in np.linspace(0, columns - 1, _GRID_LINES)]
     lines += [np.column_stack([along_x, np.full_like(along_x, y)]) for y in np.linspace(0, rows - 1, _GRID_LINES)]
     limit = 4 * max(picture.shape)
+    thickness = round(_enlargement(picture.shape[1]))
     for line in lines:
         moved = forward(line)
         seen = np.isfinite(moved).all(axis=1) & (np.abs(moved) < limit).all(axis=1)
@@ -77,5 +85,5 @@ def with_moved_grid(picture: NDArray[Any], inverse_map: Transform, source_shape:
         for piece in np.split(np.arange(len(line)), np.flatnonzero(np.diff(seen)) + 1):
             if seen[piece[0]]:
                 corners = np.round(moved[piece] * 16).astype(np.int32).reshape(-1, 1, 2)
-                cv2.polylines(drawn, [corners], False, _GRID_COLOUR, 1, cv2.LINE_AA, shift=4)
+                cv2.polylines(drawn, [corners], False, _GRID_COLOUR, thickness, cv2.LINE_AA, shift=4)
     return drawn

@@ -1,0 +1,31 @@
+# Both make .venv themselves and need nothing but python3.
+PYTHON ?= python3
+PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint types benchmark clean
+
+demo: .venv/demo-installed
+	.venv/bin/warpkit demo --output demo-output
+
+test: .venv/test-installed
+	.venv/bin/python -m pytest
+
+lint: .venv/lint-installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: .venv/lint-installed .venv/test-installed
+	.venv/bin/mypy
+
+benchmark: .venv/test-installed
+	.venv/bin/python -m benchmarks
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/%-installed: pyproject.toml | .venv/bin/python
+	$(PIP_INSTALL) --editable '.[$(if $(filter demo,$*),cli,$*)]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist demo-output *.egg-info
