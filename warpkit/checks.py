@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Relative size of the smallest singular value below which a matrix counts as singular.
+# Relative size of the determinant, or of the smallest singular value, below which a matrix counts as singular.
 SINGULAR = 1e-12
 
 
@@ -75,18 +75,21 @@ def point_pairs(src: ArrayLike, dst: ArrayLike, minimum: int) -> tuple[NDArray[n
 
 
 def not_singular(name: str, matrices: NDArray[np.float64]) -> None:
-    """Refuse matrices (..., n, n) without a stable inverse, whatever the units of their rows and columns."""
-    balanced = matrices.copy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(10):
-            balanced /= np.sqrt(np.abs(balanced).max(axis=-1, keepdims=True))
-            balanced /= np.sqrt(np.abs(balanced).max(axis=-2, keepdims=True))
-    sound = np.asarray(np.isfinite(balanced).all(axis=(-2, -1)))
-    balanced[~sound] = 0
-    singular_values = np.linalg.svd(balanced, compute_uv=False)
-    sound &= singular_values[..., -1] > SINGULAR * singular_values[..., 0]
-    if not sound.all():
-        worst = tuple(np.argwhere(~sound)[0])
+    """Refuse matrices (..., 2, 2) or (..., 3, 3) without a stable inverse, whatever the units of their rows and columns.
+
+    Scaling a row or a column scales each term of the determinant alike, so the determinant is compared with the sum of
+    the terms' magnitudes.
+    """
+    if matrices.shape[-1] == 2:
+        (a, b), (c, d) = np.moveaxis(matrices, (-2, -1), (0, 1))
+        terms = [a * d, -b * c]
+    else:
+        (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, (-2, -1), (0, 1))
+        terms = [a * e * i, b * f * g, c * d * h, -c * e * g, -a * f * h, -b * d * i]
+    magnitude = sum(abs(term) for term in terms)
+    singular = np.asarray(~(abs(sum(terms)) > SINGULAR * magnitude))
+    if singular.any():
+        worst = tuple(np.argwhere(singular)[0])
         which = f"{name}[{worst[0]}]" if worst else name
         raise ValueError(f"{which} must not be singular, got {matrices[worst].tolist()}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,17 +32,39 @@ _CARRIERS = {
 _LARGEST_EXACT = 2**53
 
 
+@cache
+def _carrier(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    name = _CARRIERS.get(dtype.name, dtype.name)
+    return np.dtype(name) if dtype.kind in "buif" and name in _WORKING else None
+
+
 def carrier_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in which pixels of ``dtype`` go through the kernels; native byte order."""
-    carrier = np.dtype(_CARRIERS.get(dtype.name, dtype.name)) if dtype.kind in "buif" else None
-    if carrier is None or carrier.name not in _WORKING:
+    carrier = _carrier(dtype)
+    if carrier is None:
         raise TypeError(f"{name} must have an integer, bool or floating dtype of at most 64 bits, got {dtype}")
     return carrier
 
 
+@cache
 def working_type(carrier: np.dtype[Any]) -> type[np.floating[Any]]:
     """float32 or float64: what sampling computes in."""
     return _WORKING[carrier.name]
+
+
+@cache
+def largest_weight(carrier: np.dtype[Any]) -> np.floating[Any]:
+    """The largest number below one in the working type: no weight of a right or lower neighbour exceeds it."""
+    real = working_type(carrier)
+    return real(np.nextafter(real(1), real(0)))
+
+
+@cache
+def _value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "b":
+        return 0, 1
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    return limits.min, limits.max
 
 
 def load(name: str, image: NDArray[Any]) -> NDArray[Any]:
@@ -63,11 +87,9 @@ def store(result: NDArray[Any], out: NDArray[Any]) -> None:
 def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels: int) -> NDArray[Any]:
     """``cval`` for each channel in the working type; for integers rounded, and refused outside their range."""
     number = float(cval) if isinstance(cval, (bool, np.bool_)) else checks.finite_number("cval", cval)
+    low, high = _value_range(dtype)
+    if not low <= number <= high:
+        raise ValueError(f"cval must be within {low} to {high} for {dtype} images, got {number:g}")
     if dtype.kind in "biu":
-        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        if not low <= number <= high:
-            raise ValueError(f"cval must be within {low} to {high} for {dtype} images, got {number:g}")
-        number = float(np.floor(number + 0.5))
-    elif abs(number) > np.finfo(dtype).max:
-        raise ValueError(f"cval must be within the range of {dtype}, got {number:g}")
+        number = math.floor(number + 0.5)
     return np.full(channels, number, dtype=working_type(carrier))

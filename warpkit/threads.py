@@ -73,10 +73,9 @@ def run_ranges(kernel: Callable[[int, int], int], count: int, nanoseconds_each: 
 
     The caller's thread works too and takes over whatever the pool has not begun, so that calls may nest in other pools.
     """
-    threads = min(get_num_threads(), count)
-    work = count * nanoseconds_each
-    if work <= _SMALL_WORK_NS or count == 0:
+    if count * nanoseconds_each <= _SMALL_WORK_NS:
         return kernel(0, count)
+    threads = min(get_num_threads(), count)
     chunk = min(_LONGEST_CALL_NS / nanoseconds_each, count / (threads * _CALLS_PER_THREAD) if threads > 1 else count)
     size = max(1, int(chunk))
     starts = itertools.count(0, size)

@@ -299,7 +299,6 @@ def _run(
     target = results if direct else np.empty(results.shape, images.dtype)
     images = images.reshape(len(images), 1, *images.shape[1:3], channels)
     planes = target.reshape(len(target), 1, *target.shape[1:3], channels)
-    real = fill.dtype.type
     arguments = (
         frozen(images),
         planes,
@@ -307,7 +306,7 @@ def _run(
         pipeline.table,
         frozen(pipeline.params),
         fill,
-        np.nextafter(real(1), real(0)),
+        pixels.largest_weight(images.dtype),
         _code("interpolation", interpolation, INTERPOLATIONS),
         _code("mode", mode, MODES),
     )
