@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks, pixels
 from .kernels import cpu
+from .kernels.rows import tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
 from .kernels.taps import INTERPOLATIONS, MODES
 from .threads import run_ranges
@@ -310,8 +311,8 @@ def _run(
         _code("interpolation", interpolation, INTERPOLATIONS),
         _code("mode", mode, MODES),
     )
-    nanoseconds = cpu.tile_pixels(planes.shape) * (3.0 + 2.0 * channels + pipeline.nanoseconds)
-    invalid = run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), cpu.tile_count(planes.shape), nanoseconds)
+    nanoseconds = tile_pixels(planes.shape) * (3.0 + 2.0 * channels + pipeline.nanoseconds)
+    invalid = run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), tile_count(planes.shape), nanoseconds)
     if not direct:
         pixels.store(target, results)
     return invalid

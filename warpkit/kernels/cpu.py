@@ -18,7 +18,17 @@ import math
 import numpy as np
 
 from .compiling import driver, inlined, row_loop
-from .maps import AFFINE, PROJECTIVE, affine, map_point, projective
+from .rows import (
+    TILE_COLUMNS,
+    TILE_ROWS,
+    apply_stages,
+    count_outside,
+    mark_inside,
+    read_grid_row,
+    run_end,
+    split_row,
+    start_row,
+)
 from .taps import (
     BILINEAR,
     CONSTANT,
@@ -30,21 +40,6 @@ from .taps import (
     tap_index,
     to_pixel,
 )
-
-TILE_ROWS = 64
-TILE_COLUMNS = 128
-
-
-def tile_count(out_shape: tuple[int, ...]) -> int:
-    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into."""
-    images, _, rows, columns, _ = out_shape
-    return images * -(-rows // TILE_ROWS) * -(-columns // TILE_COLUMNS)
-
-
-def tile_pixels(out_shape: tuple[int, ...]) -> int:
-    """Number of pixels in the largest of these tiles, all planes together."""
-    _, planes, rows, columns, _ = out_shape
-    return planes * min(rows, TILE_ROWS) * min(columns, TILE_COLUMNS)
 
 
 @driver
@@ -124,96 +119,6 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
                         checked_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
                 start = stop
     return invalid
-
-
-@row_loop
-def start_row(row, column_start, count, xs, ys):
-    for k in range(count):
-        xs[k] = column_start + k
-        ys[k] = row
-
-
-@row_loop
-def read_grid_row(grid, n, row, column_start, count, xs, ys):
-    """Copy a row of source points; returns how many are not finite."""
-    invalid = 0
-    for k in range(count):
-        x = np.float64(grid[n, row, column_start + k, 0])
-        y = np.float64(grid[n, row, column_start + k, 1])
-        xs[k] = x
-        ys[k] = y
-        # NaN - NaN and inf - inf are NaN
-        invalid += not ((x - x) + (y - y) == 0)
-    return invalid
-
-
-@row_loop
-def apply_stages(xs, ys, count, table, params):
-    """Run the buffer through all stages, in place."""
-    for stage in range(table.shape[0]):
-        kind, at = table[stage, 0], table[stage, 1]
-        if kind == AFFINE:
-            affine_row(xs, ys, count, params, at)
-        elif kind == PROJECTIVE:
-            projective_row(xs, ys, count, params, at)
-        else:
-            for k in range(count):
-                xs[k], ys[k] = map_point(kind, xs[k], ys[k], params, at)
-
-
-@row_loop
-def affine_row(xs, ys, count, params, at):
-    for k in range(count):
-        xs[k], ys[k] = affine(xs[k], ys[k], params, at)
-
-
-@row_loop
-def projective_row(xs, ys, count, params, at):
-    for k in range(count):
-        xs[k], ys[k] = projective(xs[k], ys[k], params, at)
-
-
-@row_loop
-def mark_inside(xs, ys, count, inside, low, x_end, y_end):
-    """Mark the points in [low, end) along both axes, NaN never; returns how many there are."""
-    total = 0
-    for k in range(count):
-        x, y = xs[k], ys[k]
-        inner = (x >= low) & (x < x_end) & (y >= low) & (y < y_end)
-        inside[k] = inner
-        total += inner
-    return total
-
-
-@row_loop
-def count_outside(xs, ys, count, width, height):
-    """How many points are a pixel or more away from the image, or NaN."""
-    total = 0
-    for k in range(count):
-        x, y = xs[k], ys[k]
-        total += not ((x > -1) & (x < width) & (y > -1) & (y < height))
-    return total
-
-
-@row_loop
-def run_end(inside, start, count):
-    stop = start + 1
-    while stop < count and inside[stop] == inside[start]:
-        stop += 1
-    return stop
-
-
-@row_loop
-def split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one):
-    """Split inside points into a source pixel and the weights of its right and lower neighbours."""
-    real = type(below_one)
-    for k in range(np.uint64(start), np.uint64(stop)):
-        column = np.int32(xs[k])
-        row = np.int32(ys[k])
-        j[k] = column
-        i[k] = row
-        weights_x[k] = min(real(xs[k] - column), below_one)
-        weights_y[k] = min(real(ys[k] - row), below_one)
 
 
 @row_loop
