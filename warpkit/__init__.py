@@ -6,6 +6,7 @@ first. Other conventions are translated in :mod:`warpkit.conventions`.
 """
 
 from . import conventions
+from .derivatives import sample_vjp, warp_batch_vjp, warp_vjp
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
@@ -32,9 +33,12 @@ __all__ = [
     "conventions",
     "get_num_threads",
     "sample",
+    "sample_vjp",
     "sampling_grid",
     "set_num_threads",
     "transform_from_json",
     "warp",
     "warp_batch",
+    "warp_batch_vjp",
+    "warp_vjp",
 ]

@@ -215,12 +215,11 @@ def inverse_point(kind, x, y, params, at):
     x_now, y_now = forward_point(kind, u, v, params, at)
     error = max(abs(x_now - x), abs(y_now - y))
     for _ in range(INVERSE_STEPS):
-        if error <= tolerance:
-            return u, v
         x_u, x_v, y_u, y_v = forward_jacobian(kind, u, v, params, at)
         step_u, step_v = solve_2x2(x_u, x_v, y_u, y_v, x - x_now, y - y_now)
         improved = False
-        for _halving in range(INVERSE_HALVINGS):
+        # Near enough, whole steps polish until rounding errors are all that is left.
+        for _halving in range(1 if error <= tolerance else INVERSE_HALVINGS):
             x_next, y_next = forward_point(kind, u + step_u, v + step_v, params, at)
             error_next = max(abs(x_next - x), abs(y_next - y))
             if error_next < error:
@@ -233,6 +232,8 @@ def inverse_point(kind, x, y, params, at):
         u += step_u
         v += step_v
         x_now, y_now, error = x_next, y_next, error_next
+    if error <= tolerance:
+        return u, v
     return math.nan, math.nan
 
 
@@ -253,3 +254,114 @@ def map_jacobian(kind, x, y, params, at):
     a, b, c, d = forward_jacobian(-kind, u, v, params, at)
     determinant = a * d - b * c
     return d / determinant, -b / determinant, -c / determinant, a / determinant
+
+
+# Pulls: given the cotangent (gx, gy) of a map's output, add the cotangent of its parameters to ``grads``, which is laid out as
+# ``params`` is, and return the cotangent of its input.
+
+
+@inlined
+def affine_pull(x, y, gx, gy, params, at, grads):
+    grads[at] += gx * x
+    grads[at + 1] += gx * y
+    grads[at + 2] += gx
+    grads[at + 3] += gy * x
+    grads[at + 4] += gy * y
+    grads[at + 5] += gy
+    return gx * params[at] + gy * params[at + 3], gx * params[at + 1] + gy * params[at + 4]
+
+
+@inlined
+def projective_pull(x, y, gx, gy, params, at, grads):
+    u, v = projective(x, y, params, at)
+    w = params[at + 6] * x + params[at + 7] * y + params[at + 8]
+    gx /= w
+    gy /= w
+    gw = -(gx * u + gy * v)
+    grads[at] += gx * x
+    grads[at + 1] += gx * y
+    grads[at + 2] += gx
+    grads[at + 3] += gy * x
+    grads[at + 4] += gy * y
+    grads[at + 5] += gy
+    grads[at + 6] += gw * x
+    grads[at + 7] += gw * y
+    grads[at + 8] += gw
+    return (
+        gx * params[at] + gy * params[at + 3] + gw * params[at + 6],
+        gx * params[at + 1] + gy * params[at + 4] + gw * params[at + 7],
+    )
+
+
+@shared
+def thin_plate_pull(x, y, gx, gy, params, at, grads):
+    """Cotangents of the plane and the weights, which are linear in the spline's values; the control points are fixed."""
+    scale = params[at + 3]
+    u = (x - params[at + 1]) * scale
+    v = (y - params[at + 2]) * scale
+    grads[at + 4] += gx
+    grads[at + 5] += gx * u
+    grads[at + 6] += gx * v
+    grads[at + 7] += gy
+    grads[at + 8] += gy * u
+    grads[at + 9] += gy * v
+    gu = gx * params[at + 5] + gy * params[at + 8]
+    gv = gx * params[at + 6] + gy * params[at + 9]
+    first = at + THIN_PLATE_HEADER
+    for k in range(first, first + 4 * int(params[at]), 4):
+        du = u - params[k]
+        dv = v - params[k + 1]
+        squared = du * du + dv * dv
+        slope = radial_slope(squared)
+        # U = r^2 ln r^2 = r^2 (slope - 1)
+        value = squared * (slope - 1.0)
+        grads[k + 2] += gx * value
+        grads[k + 3] += gy * value
+        pull = 2.0 * slope * (gx * params[k + 2] + gy * params[k + 3])
+        gu += pull * du
+        gv += pull * dv
+    return gu * scale, gv * scale
+
+
+@shared
+def displacement_pull(x, y, gx, gy, params, at, grads):
+    rows, columns = int(params[at]), int(params[at + 1])
+    j, a = displacement_cell(x, columns)
+    i, b = displacement_cell(y, rows)
+    right = 2 if a > 0 else 0
+    below = 2 * columns if b > 0 else 0
+    p = at + DISPLACEMENT_HEADER + 2 * (i * columns + j)
+    for axis in range(2):
+        g = gx if axis == 0 else gy
+        grads[p + axis] += g * (1 - a) * (1 - b)
+        grads[p + right + axis] += g * a * (1 - b)
+        grads[p + below + axis] += g * (1 - a) * b
+        grads[p + below + right + axis] += g * a * b
+    x_x, x_y, y_x, y_y = displacement_jacobian(x, y, params, at)
+    return gx * x_x + gy * y_x, gx * x_y + gy * y_y
+
+
+@shared
+def forward_pull(kind, x, y, gx, gy, params, at, grads):
+    if kind == AFFINE:
+        return affine_pull(x, y, gx, gy, params, at, grads)
+    if kind == PROJECTIVE:
+        return projective_pull(x, y, gx, gy, params, at, grads)
+    if kind == THIN_PLATE:
+        return thin_plate_pull(x, y, gx, gy, params, at, grads)
+    return displacement_pull(x, y, gx, gy, params, at, grads)
+
+
+@shared
+def map_pull(kind, x, y, x_out, y_out, gx, gy, params, at, grads):
+    """Pull of one stage that sent (x, y) to (x_out, y_out).
+
+    An inverse satisfies T(out; params) = (x, y): with h = J^-T g at ``out``, the input's cotangent is h and the parameters'
+    that of T for -h.
+    """
+    if kind > 0:
+        return forward_pull(kind, x, y, gx, gy, params, at, grads)
+    a, b, c, d = forward_jacobian(-kind, x_out, y_out, params, at)
+    hx, hy = solve_2x2(a, c, b, d, gx, gy)
+    forward_pull(-kind, x_out, y_out, -hx, -hy, params, at, grads)
+    return hx, hy

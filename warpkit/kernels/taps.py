@@ -84,15 +84,27 @@ def tap(source, index, channel, cval):
 def lerp(a, b, weight):
     """Value at ``weight`` in [0, 1) between ``a`` and ``b``.
 
-    Never leaves [min(a, b), max(a, b)]; a tap of weight zero takes no part, so that NaN and infinity stay where they are.
+    Never leaves [min(a, b), max(a, b)]. A tap of weight zero takes no part and equal taps are kept as they are, so that NaN and
+    infinity stay where they are.
     """
-    return a if weight == 0 else a + weight * (b - a)
+    return a if weight == 0 or a == b else a + weight * (b - a)
 
 
 @inlined
 def bilinear(top_left, top_right, bottom_left, bottom_right, weight_x, weight_y):
     """k(d) = max(0, 1 - |d|) along both axes (Jaderberg et al. 2015, eq. 5)."""
     return lerp(lerp(top_left, top_right, weight_x), lerp(bottom_left, bottom_right, weight_x), weight_y)
+
+
+@inlined
+def bilinear_slopes(top_left, top_right, bottom_left, bottom_right, weight_x, weight_y):
+    """Derivatives of :func:`bilinear` along x and y (Jaderberg et al. 2015, eq. 7), of the cell right and below at a kink."""
+    across_top, across_bottom = top_right - top_left, bottom_right - bottom_left
+    down_left, down_right = bottom_left - top_left, bottom_right - top_right
+    return (
+        across_top + weight_y * (across_bottom - across_top),
+        down_left + weight_x * (down_right - down_left),
+    )
 
 
 @inlined

@@ -55,6 +55,10 @@ class Transform(ABC):
     def with_params(self, params: ArrayLike) -> Transform:
         """The same kind of map with other parameters; 1-D, as many as ``params`` has."""
 
+    def pull_packed(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The gradient of ``params`` (n, P) from that of the packed parameters (n, length), as kernels compute it."""
+        return packed
+
     @abstractmethod
     def _to_dict(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""

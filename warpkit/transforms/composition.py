@@ -70,6 +70,11 @@ class Composition(Transform):
     def _stages(self) -> tuple[Stage, ...]:
         return tuple(stage for part in self.parts for stage in part._stages())
 
+    def pull_packed(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
+        lengths = [sum(stage.params.size for stage in part._stages()) for part in self.parts]
+        pieces = np.split(packed, np.cumsum(lengths)[:-1], axis=1)
+        return np.hstack([part.pull_packed(piece) for part, piece in zip(self.parts, pieces, strict=True)])
+
     def _to_dict(self) -> dict[str, Any]:
         return {"parts": [to_fields(part) for part in self.parts]}
 

@@ -120,6 +120,9 @@ class DisplacementField(Transform):
     def _stages(self) -> tuple[Stage, ...]:
         return (Stage(DISPLACEMENT, self._packed),)
 
+    def pull_packed(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
+        return packed[:, DISPLACEMENT_HEADER:]
+
     def _to_dict(self) -> dict[str, Any]:
         data = base64.b64encode(self.field.astype("<f8").tobytes()).decode("ascii")
         return {"shape": list(self.field.shape), "float64_base64": data}

@@ -50,6 +50,9 @@ class Inverse(Transform):
         (stage,) = self.original._stages()
         return (Stage(-stage.kind, stage.params),)
 
+    def pull_packed(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.original.pull_packed(packed)
+
     def _to_dict(self) -> dict[str, Any]:
         return {"of": to_fields(self.original)}
 

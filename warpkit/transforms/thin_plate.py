@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,9 @@ class ThinPlateSpline(Transform):
     def _stages(self) -> tuple[Stage, ...]:
         return (Stage(THIN_PLATE, self._packed),)
 
+    def pull_packed(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._system.pull(packed)
+
     def _to_dict(self) -> dict[str, Any]:
         return {
             "control_points": self.control_points.tolist(),
@@ -142,6 +146,19 @@ class _System:
         if not residual <= _LARGEST_RESIDUAL * max(np.abs(right).max(), np.finfo(float).tiny):
             raise ValueError(f"control_points are too close together for a spline: the system is solved only to {residual:.1g}")
         return np.asarray(solution, dtype=np.float64)
+
+    @cached_property
+    def _operator(self) -> NDArray[np.float64]:
+        """(K + 3, K): what the values are multiplied by to give weights and plane. One factorisation serves all values."""
+        count = len(self.control_points)
+        return self.solve(np.eye(count + 3, count))
+
+    def pull(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The gradient of the values, row by row (n, 2 K), from that of the packed spline (n, length)."""
+        plane = packed[:, THIN_PLATE_HEADER - 6 : THIN_PLATE_HEADER].reshape(-1, 2, 3).transpose(0, 2, 1)
+        weights = packed[:, THIN_PLATE_HEADER:].reshape(len(packed), -1, 4)[:, :, 2:]
+        gradient = self._operator.T @ np.concatenate([weights, plane], axis=1)
+        return np.asarray(gradient, dtype=np.float64).reshape(len(packed), -1)
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The spline through ``values`` as the kernel reads it, see :func:`warpkit.kernels.maps.thin_plate`."""

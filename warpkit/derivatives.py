@@ -1,0 +1,209 @@
+"""Warps with their derivatives: the vector-Jacobian products of :mod:`warping`'s functions.
+
+Each returns its output and a function that pulls the output's gradient back. Nothing is stored per pixel in between:
+coordinates are computed anew. Gradients are the same bits for any number of threads.
+
+Where the derivative does not exist, that is, where a point lies on a source pixel's centre along an axis, the slope is that
+of the cell to the right or below, as in PyTorch. Rounding of integer images is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks, door, engine, pixels
+from .door import Interpolation, Map, Maps, Mode
+from .transforms import Transform
+
+Gradient: TypeAlias = NDArray[Any] | None
+Pullback: TypeAlias = Callable[..., tuple[Gradient, Gradient]]
+
+
+def warp_vjp(
+    image: ArrayLike,
+    inverse_map: Map,
+    output_shape: tuple[int, int] | None = None,
+    *,
+    interpolation: Interpolation = "bilinear",
+    mode: Mode = "constant",
+    cval: float = 0.0,
+) -> tuple[NDArray[Any], Pullback]:
+    """:func:`warpkit.warp` with its derivative.
+
+    Parameters
+    ----------
+    image, inverse_map, output_shape, interpolation, mode, cval
+        As for :func:`warpkit.warp`.
+
+    Returns
+    -------
+    output : array
+        What ``warp`` returns.
+    pullback : function
+        ``pullback(grad_output, image=True, params=True) -> grad_image, grad_params``. ``grad_output`` has the output's shape.
+        ``grad_image`` has the image's shape, and its dtype if that is floating, else that of the computation (float32, or
+        float64 for 32- and 64-bit integers); ``grad_params`` is that of ``inverse_map.params``, float64 (for a matrix: its
+        elements row by row), zero for nearest sampling. What is not asked for is not computed and None. The image must not
+        have been changed in between.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`warpkit.warp`.
+    """
+    source = door.image_array("image", image, (2, 3))
+    shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
+    transform = door.as_transform("inverse_map", inverse_map)
+    door.check_horizon(transform, shape)
+    output, pull = _batch_vjp(source[None], Maps([transform], [transform.pipeline]), shape, interpolation, mode, cval)
+
+    def pullback(grad_output: ArrayLike, image: bool = True, params: bool = True) -> tuple[Gradient, Gradient]:
+        grad = _gradient_array(grad_output, output.shape[1:])
+        grad_images, grad_params = pull(grad[None], image, params)
+        return (None if grad_images is None else grad_images[0]), (None if grad_params is None else grad_params[0])
+
+    return output[0], pullback
+
+
+def warp_batch_vjp(
+    images: ArrayLike,
+    inverse_maps: Map | Sequence[Transform],
+    output_shape: tuple[int, int] | None = None,
+    *,
+    interpolation: Interpolation = "bilinear",
+    mode: Mode = "constant",
+    cval: float = 0.0,
+) -> tuple[NDArray[Any], Pullback]:
+    """:func:`warpkit.warp_batch` with its derivative.
+
+    Returns
+    -------
+    output : (N, rows, columns) or (N, rows, columns, C)
+    pullback : function
+        As :func:`warp_vjp`'s; ``grad_params`` is (N, P), one row for each image also where all share a map (sum them then).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`warpkit.warp_batch`; also if the maps differ in their number of parameters.
+    """
+    sources = door.image_array("images", images, (3, 4))
+    shape = sources.shape[1:3] if output_shape is None else checks.shape_2d("output_shape", output_shape)
+    maps = door.batch_maps(inverse_maps, len(sources), shape)
+    if len({transform.params.size for transform in maps.transforms}) > 1:
+        raise ValueError("inverse_maps must have the same number of parameters for their gradients to be one array")
+    output, pull = _batch_vjp(sources, maps, shape, interpolation, mode, cval)
+
+    def pullback(grad_output: ArrayLike, image: bool = True, params: bool = True) -> tuple[Gradient, Gradient]:
+        return pull(_gradient_array(grad_output, output.shape), image, params)
+
+    return output, pullback
+
+
+def sample_vjp(
+    image: ArrayLike,
+    grid: ArrayLike,
+    *,
+    interpolation: Interpolation = "bilinear",
+    mode: Mode = "constant",
+    cval: float = 0.0,
+) -> tuple[NDArray[Any], Pullback]:
+    """:func:`warpkit.sample` with its derivative.
+
+    Returns
+    -------
+    output : (rows, columns) or (rows, columns, C)
+    pullback : function
+        ``pullback(grad_output, image=True, grid=True) -> grad_image, grad_grid``; ``grad_grid`` (rows, columns, 2) per pixel
+        of coordinate, in the type of the computation.
+    """
+    source = door.image_array("image", image, (2, 3))
+    points = door.grid_array(grid)
+    job = engine.problem(source[None], engine.NO_STAGES, points[None], interpolation, mode, cval)
+    output = np.empty((*points.shape[:2], *source.shape[2:]), source.dtype.newbyteorder("="))
+    door.refuse_invalid_points(engine.forward_into(job, output[None]), points)
+
+    def pullback(grad_output: ArrayLike, image: bool = True, grid: bool = True) -> tuple[Gradient, Gradient]:
+        grad = _gradient_array(grad_output, output.shape)
+        grad_image, pulled = _pull(job, grad[None], source.dtype, image=image, grid=grid)
+        return (
+            None if grad_image is None else grad_image.reshape(source.shape),
+            None if pulled.grid is None else pulled.grid[0],
+        )
+
+    return output, pullback
+
+
+def _batch_vjp(
+    sources: NDArray[Any], maps: Maps, shape: tuple[int, ...], interpolation: str, mode: str, cval: float
+) -> tuple[NDArray[Any], Callable[[NDArray[Any], bool, bool], tuple[Gradient, Gradient]]]:
+    """Forward and pull of images (N, H, W[, C]), in as many parts as there are pipelines."""
+    outputs = door.output_array(sources, (len(sources), *shape, *sources.shape[3:]), None)
+    size = len(sources) // len(maps.pipelines)
+    parts = [slice(n * size, (n + 1) * size) for n in range(len(maps.pipelines))]
+    jobs = [
+        engine.problem(sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval)
+        for part, pipeline in zip(parts, maps.pipelines, strict=True)
+    ]
+    for job, part in zip(jobs, parts, strict=True):
+        engine.forward_into(job, outputs[part])
+
+    def pull(grad: NDArray[Any], image: bool, params: bool) -> tuple[Gradient, Gradient]:
+        grad_images, packed = [], []
+        for job, part in zip(jobs, parts, strict=True):
+            grad_image, pulled = _pull(job, grad[part], sources.dtype, image=image, params=params)
+            grad_images.append(grad_image)
+            packed.append(pulled.params)
+        return (
+            np.concatenate(grad_images).reshape(sources.shape) if image else None,  # type: ignore[arg-type]
+            _pull_params(maps, packed, len(sources)) if params else None,
+        )
+
+    return outputs, pull
+
+
+def _pull(
+    job: engine.Problem,
+    grad_output: NDArray[Any],
+    dtype: np.dtype[Any],
+    *,
+    image: bool = False,
+    params: bool = False,
+    grid: bool = False,
+) -> tuple[Gradient, engine.Pulled]:
+    """Gradients for an output gradient (N, rows, columns[, C]); that of the image in the image's dtype if it is floating."""
+    count, rows, columns = grad_output.shape[:3]
+    working = pixels.working_type(job.images.dtype)
+    grad = np.ascontiguousarray(grad_output, dtype=working).reshape(count, 1, rows, columns, job.images.shape[4])
+    strips = engine.strips_per_image(job) if image else 1
+    pulled = engine.pull(job, grad, params=params, grid=grid, reach=strips > 1)
+    if not image:
+        return None, pulled
+    grad_images = engine.scatter(job, grad, strips, pulled.reach)
+    native = dtype.newbyteorder("=")
+    return (grad_images.astype(native, copy=False) if dtype.kind == "f" else grad_images), pulled
+
+
+def _pull_params(maps: Maps, packed: list[Any], count: int) -> NDArray[np.float64]:
+    """(N, P) from the packed gradients of each part; transforms that share their pull run through it together."""
+    rows = np.concatenate(packed) if len({p.shape[1] for p in packed}) == 1 else None
+    if len(maps.transforms) == 1 and rows is not None:
+        return maps.transforms[0].pull_packed(rows)
+    grads = np.empty((count, maps.transforms[0].params.size))
+    for n, transform in enumerate(maps.transforms):
+        own = rows[n : n + 1] if rows is not None else packed[n]
+        grads[n] = transform.pull_packed(own)[0]
+    return grads
+
+
+def _gradient_array(grad_output: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    grad = np.asarray(grad_output)
+    if grad.dtype.kind not in "biuf":
+        raise TypeError(f"grad_output must hold real numbers, got dtype {grad.dtype}")
+    if grad.shape != shape:
+        raise ValueError(f"grad_output must have the output's shape {shape}, got {grad.shape}")
+    return grad

@@ -1,0 +1,151 @@
+"""What the public functions take, checked and brought into the kernels' terms."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks, pixels
+from .kernels.stages import Pipeline
+from .transforms import Affine, Projective, Transform
+
+Interpolation: TypeAlias = Literal["nearest", "bilinear"]
+Mode: TypeAlias = Literal["constant", "edge", "symmetric", "reflect", "wrap"]
+Map: TypeAlias = Transform | NDArray[Any]
+
+
+def image_array(name: str, value: ArrayLike, ranks: tuple[int, int]) -> NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked array; fill it first")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got a ragged sequence") from None
+    pixels.carrier_dtype(name, array.dtype)
+    if array.ndim not in ranks:
+        axes = "(H, W) or (H, W, C)" if ranks == (2, 3) else "(N, H, W) or (N, H, W, C)"
+        raise ValueError(f"{name} must have shape {axes}, got {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    if max(array.shape[:3]) >= 2**31:
+        raise ValueError(f"{name} must be below 2**31 pixels on each side, got shape {array.shape}")
+    return array
+
+
+def as_transform(name: str, value: Any) -> Transform:
+    if isinstance(value, Transform):
+        return value
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a transform or a matrix (2, 3) or (3, 3), got {type(value).__name__}")
+    if value.shape not in ((2, 3), (3, 3)):
+        raise ValueError(f"{name} must be a transform or a matrix (2, 3) or (3, 3), got shape {value.shape}")
+    try:
+        return Affine(value) if len(value) == 2 else Projective(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def check_horizon(transform: Transform, shape: tuple[int, ...]) -> None:
+    """A homography of which nothing can be seen is a sign error, not a picture to return."""
+    if isinstance(transform, Projective):
+        rows, columns = shape
+        corners = np.array([[0, 0, 1], [columns - 1, 0, 1], [0, rows - 1, 1], [columns - 1, rows - 1, 1]])
+        w = corners @ transform.matrix[2]
+        if w.max() <= 0:
+            raise ValueError(
+                "inverse_map: the whole output lies at or beyond the homography's horizon (w <= 0); negate the matrix if its"
+                " sign was arbitrary"
+            )
+
+
+class Maps(NamedTuple):
+    """The maps of a batch: transforms, one for all images or one for each, and their pipelines.
+
+    There is one pipeline where all transforms have the same stages; it has one row of parameters or one for each image. A batch
+    of matrices is represented by a single transform: the gradient of packed parameters means the same for all of them.
+    """
+
+    transforms: list[Transform]
+    pipelines: list[Pipeline]
+
+
+def batch_maps(inverse_maps: Any, count: int, shape: tuple[int, ...]) -> Maps:
+    """The maps of a batch of ``count`` images onto canvases of ``shape``."""
+    if isinstance(inverse_maps, np.ndarray) and inverse_maps.ndim == 3:
+        return _batch_of_matrices(inverse_maps, count)
+    if isinstance(inverse_maps, Transform | np.ndarray):
+        transforms = [as_transform("inverse_maps", inverse_maps)]
+    else:
+        try:
+            transforms = [as_transform(f"inverse_maps[{n}]", item) for n, item in enumerate(inverse_maps)]
+        except TypeError as error:
+            raise TypeError(f"inverse_maps must be one transform or a sequence of them: {error}") from None
+        if len(transforms) != count:
+            raise ValueError(f"inverse_maps must be one or as many as images ({count}), got {len(transforms)}")
+    for transform in transforms:
+        check_horizon(transform, shape)
+    pipelines = [transform.pipeline for transform in transforms]
+    table, params, nanoseconds = pipelines[0]
+    if all(np.array_equal(p.table, table) and p.params.size == params.size for p in pipelines):
+        pipelines = [Pipeline(table, np.concatenate([p.params for p in pipelines]), nanoseconds)]
+    return Maps(transforms, pipelines)
+
+
+def _batch_of_matrices(array: NDArray[Any], count: int) -> Maps:
+    matrices = checks.finite_array("inverse_maps", array)
+    if matrices.shape[1:] not in ((2, 3), (3, 3)) or len(matrices) != count:
+        raise ValueError(f"inverse_maps must have shape ({count}, 2, 3) or ({count}, 3, 3), got {matrices.shape}")
+    is_affine = matrices.shape[1] == 2
+    checks.not_singular("inverse_maps", matrices[:, :, :2] if is_affine else matrices)
+    example = Affine.identity() if is_affine else Projective(np.eye(3))
+    table, _, nanoseconds = example.pipeline
+    return Maps([example], [Pipeline(table, matrices.reshape(count, -1), nanoseconds)])
+
+
+def output_array(source: NDArray[Any], shape: tuple[int, ...], out: NDArray[Any] | None) -> NDArray[Any]:
+    """A new array, or ``out`` when it will do."""
+    dtype = source.dtype.newbyteorder("=")
+    if out is None:
+        carrier = pixels.carrier_dtype("image", source.dtype)
+        size = 1
+        for n in shape:
+            size *= n
+        checks.fits_in_memory(f"output_shape: an output of shape {shape}", size * max(dtype.itemsize, carrier.itemsize))
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writable, got a read-only array")
+    if overlap(out, source):
+        raise ValueError("out must not overlap the image")
+    return out
+
+
+def overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
+
+
+def grid_array(grid: ArrayLike) -> NDArray[Any]:
+    """A grid of points (rows, columns, 2), float32 or float64, C-contiguous."""
+    points = np.asarray(grid)
+    if points.dtype.kind not in "biuf":
+        raise TypeError(f"grid must hold real numbers, got dtype {points.dtype}")
+    if points.ndim != 3 or points.shape[2] != 2 or points.size == 0:
+        raise ValueError(f"grid must have shape (rows, columns, 2), not empty, got {points.shape}")
+    return np.ascontiguousarray(points, dtype=np.float32 if points.dtype == np.float32 else np.float64)
+
+
+def refuse_invalid_points(invalid: int, grid: NDArray[Any]) -> None:
+    """Raise if a kernel met grid points that are not finite."""
+    if invalid:
+        raise ValueError(
+            f"grid must hold finite points, got {invalid} with NaN or infinity of {grid.size // 2};"
+            " np.nan_to_num(grid, nan=1e9) puts them outside the image"
+        )

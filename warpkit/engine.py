@@ -1,0 +1,139 @@
+"""From checked arguments to kernel calls: forward, and the two halves of the derivative."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import pixels
+from .kernels import cpu, cpu_vjp
+from .kernels.maps import DISPLACEMENT
+from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
+from .kernels.stages import Pipeline, frozen
+from .kernels.taps import INTERPOLATIONS, MODES
+from .threads import get_num_threads, run_ranges
+
+NO_GRID = np.empty((0, 0, 0, 2))
+NO_STAGES = Pipeline(np.empty((0, 2), dtype=np.int64), np.empty((1, 0)), 0.0)
+
+# Sums of the parameters' gradient are kept for at most so many parts of an image; the number must not depend on threads.
+_LARGEST_GROUPS = 64
+
+
+class Problem(NamedTuple):
+    """Everything that a warp is made from but its output."""
+
+    images: NDArray[Any]  # (N, planes, H, W, C), a dtype that kernels know
+    pipeline: Pipeline
+    grid: NDArray[Any]  # (N or 1 or 0, rows, columns, 2)
+    interpolation: int
+    mode: int
+    fill: NDArray[Any]  # (C,), its dtype is the working type
+
+    @property
+    def _inputs(self) -> tuple[Any, ...]:
+        return frozen(self.grid), self.pipeline.table, frozen(self.pipeline.params)
+
+    @property
+    def _sampling(self) -> tuple[Any, ...]:
+        return pixels.largest_weight(self.images.dtype), self.interpolation, self.mode
+
+    def nanoseconds(self, out_shape: tuple[int, ...]) -> float:
+        """Rough time per tile."""
+        pixel = 3.0 + 2.0 * self.images.shape[4] + self.pipeline.nanoseconds
+        return float(tile_pixels(out_shape) * pixel)
+
+
+def problem(
+    images: NDArray[Any], pipeline: Pipeline, grid: NDArray[Any], interpolation: str, mode: str, cval: float
+) -> Problem:
+    """For images (N, H, W) or (N, H, W, C) of any dtype."""
+    loaded = pixels.load("image", images)
+    channels = loaded.shape[3] if loaded.ndim == 4 else 1
+    return Problem(
+        loaded.reshape(len(loaded), 1, *loaded.shape[1:3], channels),
+        pipeline,
+        grid,
+        code("interpolation", interpolation, INTERPOLATIONS),
+        code("mode", mode, MODES),
+        pixels.fill_value(cval, images.dtype, loaded.dtype, channels),
+    )
+
+
+def code(name: str, value: Any, table: dict[str, int]) -> int:
+    """The kernels' number for an option."""
+    if not isinstance(value, str) or value not in table:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, table))}, got {value!r}")
+    return table[value]
+
+
+def forward(job: Problem, out: NDArray[Any]) -> int:
+    """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
+    below_one, interpolation, mode = job._sampling
+    arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, interpolation, mode)
+    return run_ranges(
+        lambda first, last: cpu.warp_tiles(*arguments, first, last), tile_count(out.shape), job.nanoseconds(out.shape)
+    )
+
+
+def forward_into(job: Problem, results: NDArray[Any]) -> int:
+    """As :func:`forward`, into (N, rows, columns[, C]) of any dtype and layout."""
+    direct = bool(results.dtype == job.images.dtype and results.flags.c_contiguous)
+    target = results if direct else np.empty(results.shape, job.images.dtype)
+    invalid = forward(job, target.reshape(len(target), 1, *target.shape[1:3], job.images.shape[4]))
+    if not direct:
+        pixels.store(target, results)
+    return invalid
+
+
+class Pulled(NamedTuple):
+    """Gradients that come from the slopes of the image; None where not asked for."""
+
+    params: NDArray[np.float64] | None  # (N, length of the packed parameters)
+    grid: NDArray[Any] | None  # (N, rows, columns, 2)
+    reach: NDArray[np.int32]
+
+
+def pull(job: Problem, grad_out: NDArray[Any], *, params: bool, grid: bool, reach: bool) -> Pulled:
+    """Pull ``grad_out`` (N, planes, rows, columns, C), working type, back to the packed parameters or the grid."""
+    count, _, rows, columns, _ = grad_out.shape
+    tiles = tile_count(grad_out.shape) // count
+    # A displacement field has a parameter for each pixel: one sum per image, or memory would run out.
+    groups = 1 if DISPLACEMENT in abs(job.pipeline.table[:, 0]) else min(tiles, _LARGEST_GROUPS)
+    tiles_per_group = -(-tiles // groups)
+    groups = -(-tiles // tiles_per_group)
+    length = job.pipeline.params.shape[1]
+    grads = np.zeros((count * groups if params else 0, length))
+    grad_grid = np.empty((count if grid else 0, rows, columns, 2), grad_out.dtype)
+    reached = np.empty((count if reach else 0, rows, -(-columns // TILE_COLUMNS), 2), np.int32)
+    below_one, interpolation, mode = job._sampling
+    arguments = (frozen(job.images), frozen(grad_out), *job._inputs, job.fill, below_one, interpolation, mode)
+    arguments += (tiles_per_group, grads, grad_grid, reached)
+    run_ranges(
+        lambda first, last: cpu_vjp.pull_tiles(*arguments, first, last),
+        count * groups,
+        tiles_per_group * 3 * job.nanoseconds(grad_out.shape),
+    )
+    sums = grads.reshape(count, groups, length).sum(axis=1) if params else None
+    return Pulled(sums, grad_grid if grid else None, reached)
+
+
+def strips_per_image(job: Problem) -> int:
+    """Into how many strips of source rows an image is cut, so that all threads have work."""
+    height: int = job.images.shape[2]
+    return max(1, min(-(-get_num_threads() // len(job.images)), height))
+
+
+def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np.int32]) -> NDArray[Any]:
+    """The gradient of the images: (N, planes, H, W, C), working type. ``reach`` is needed for more than one strip."""
+    grad_images = np.zeros(job.images.shape, grad_out.dtype)
+    arguments = (grad_images, frozen(grad_out), *job._inputs, *job._sampling, strips, reach)
+    tiles = tile_count(grad_out.shape) // len(grad_out)
+    run_ranges(
+        lambda first, last: cpu_vjp.scatter_strips(*arguments, first, last),
+        len(grad_images) * strips,
+        tiles * 3 * job.nanoseconds(grad_out.shape) / strips,
+    )
+    return grad_images
