@@ -21,10 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.cpu import CPUTargetOptions
 from numba.core.options import TargetOptions
+from numba.extending import intrinsic
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -46,6 +49,31 @@ def driver(function: Callable[..., Any]) -> Any:
         except (RuntimeError, OSError):
             pass  # no writable directory: compile in every process
     return compiled
+
+
+if config.DISABLE_JIT:
+
+    def prefetch(array: Any, index: int) -> None:
+        """Nothing to do without compiled code."""
+
+else:
+
+    @intrinsic
+    def prefetch(typing_context, array, index):
+        """Ask for the cache line of ``array[index]``, which may lie outside: a prefetch never faults. 1-D, contiguous."""
+
+        def generate(context, builder, signature, arguments):
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            pointer = builder.gep(data, [arguments[1]])
+            byte = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+            int32 = ir.IntType(32)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), [byte.type, int32, int32, int32]), "llvm.prefetch.p0"
+            )
+            builder.call(function, [byte, int32(0), int32(3), int32(1)])
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), generate
 
 
 def _kernel_sources() -> str:

@@ -23,7 +23,9 @@ from .rows import (
     TILE_ROWS,
     apply_stages,
     count_outside,
+    lead_of,
     mark_inside,
+    prefetch_row,
     read_grid_row,
     run_end,
     split_row,
@@ -83,12 +85,16 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
         column_start = tile % tiles_across * TILE_COLUMNS
         count = min(TILE_COLUMNS, columns - column_start)
         params_row = params[n if params.shape[0] > 1 else 0]
+        x_before, y_before = math.nan, math.nan
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
             if grid.shape[0] > 0:
                 invalid += read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs, ys)
             else:
                 start_row(row, column_start, count, xs, ys)
             apply_stages(xs, ys, count, table, params_row)
+            x, y = xs[count // 2], ys[count // 2]
+            lead = lead_of(x, y, x_before, y_before, width, channels)
+            x_before, y_before = x, y
             inner = mark_inside(xs, ys, count, inside, margin_low, width - margin_high, height - margin_high)
             first_source = n * planes * source_size
             first_target = n * planes * target_size + (row * columns + column_start) * channels
@@ -105,6 +111,8 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
                 for p in range(planes):
                     from_here = first_source + p * source_size
                     to_here = first_target + p * target_size
+                    if is_inner and interpolation == BILINEAR:
+                        prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
                     if is_inner and interpolation == BILINEAR:
                         bilinear_row(
                             source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels

@@ -24,7 +24,9 @@ from .rows import (
     apply_stage,
     apply_stages,
     count_outside,
+    lead_of,
     mark_inside,
+    prefetch_row,
     read_grid_row,
     run_end,
     split_row,
@@ -84,6 +86,7 @@ def pull_tiles(
             column_start = tile % tiles_across * TILE_COLUMNS
             count = min(TILE_COLUMNS, columns - column_start)
             row_start = tile // tiles_across * TILE_ROWS
+            x_before, y_before = math.nan, math.nan
             for row in range(row_start, min(rows, row_start + TILE_ROWS)):
                 if grid.shape[0] > 0:
                     read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs[0], ys[0])
@@ -102,6 +105,8 @@ def pull_tiles(
                     continue
                 clear_row(gx, gy, count)
                 if interpolation == BILINEAR:
+                    lead = lead_of(x[count // 2], y[count // 2], x_before, y_before, width, channels)
+                    x_before, y_before = x[count // 2], y[count // 2]
                     inner = mark_inside(x, y, count, inside, 0.0, width - 1.0, height - 1.0)
                     start = np.int64(0)
                     while start < count:
@@ -112,6 +117,7 @@ def pull_tiles(
                             from_here = (n * planes + p) * height * width * channels
                             grad_at = (((n * planes + p) * rows + row) * columns + column_start) * channels
                             if inside[start] == 1:
+                                prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
                                 slope_row(
                                     source, from_here, grad, grad_at, i, j, weights_x, weights_y,
                                     start, stop, width, channels, gx, gy,
@@ -196,22 +202,19 @@ def slope_span(source, from_here, grad, grad_at, i, j, weights_x, weights_y, sta
         here = np.uint64(from_here) + np.uint64(i[k]) * pitch + np.uint64(j[k]) * step
         there = np.uint64(grad_at) + k * step
         weight_x, weight_y = weights_x[k], weights_y[k]
-        sum_x, sum_y = real(0), real(0)
+        across_top, across_bottom, down_left, down_right = real(0), real(0), real(0), real(0)
         for c in range(channels):
             at = here + np.uint64(c)
-            slope_x, slope_y = bilinear_slopes(
-                real(source[at]),
-                real(source[at + step]),
-                real(source[at + pitch]),
-                real(source[at + pitch + step]),
-                weight_x,
-                weight_y,
-            )
+            top_left, top_right = real(source[at]), real(source[at + step])
+            bottom_left, bottom_right = real(source[at + pitch]), real(source[at + pitch + step])
             g = grad[there + np.uint64(c)]
-            sum_x += g * slope_x
-            sum_y += g * slope_y
-        gx[k] += sum_x
-        gy[k] += sum_y
+            across_top += g * (top_right - top_left)
+            across_bottom += g * (bottom_right - bottom_left)
+            down_left += g * (bottom_left - top_left)
+            down_right += g * (bottom_right - top_right)
+        slope_x, slope_y = bilinear_slopes(across_top, across_bottom, down_left, down_right, weight_x, weight_y)
+        gx[k] += slope_x
+        gy[k] += slope_y
 
 
 @row_loop
@@ -233,21 +236,18 @@ def checked_slope_row(
         top_right = tap_index(from_here, top, right, width, channels)
         bottom_left = tap_index(from_here, bottom, left, width, channels)
         bottom_right = tap_index(from_here, bottom, right, width, channels)
-        sum_x, sum_y = real(0), real(0)
+        across_top, across_bottom, down_left, down_right = real(0), real(0), real(0), real(0)
         for c in range(channels):
-            slope_x, slope_y = bilinear_slopes(
-                tap(source, top_left, c, cval[c]),
-                tap(source, top_right, c, cval[c]),
-                tap(source, bottom_left, c, cval[c]),
-                tap(source, bottom_right, c, cval[c]),
-                weight_x,
-                weight_y,
-            )
+            a, b = tap(source, top_left, c, cval[c]), tap(source, top_right, c, cval[c])
+            d, e = tap(source, bottom_left, c, cval[c]), tap(source, bottom_right, c, cval[c])
             g = grad[grad_at + k * channels + c]
-            sum_x += g * slope_x
-            sum_y += g * slope_y
-        gx[k] += sum_x
-        gy[k] += sum_y
+            across_top += g * (b - a)
+            across_bottom += g * (e - d)
+            down_left += g * (d - a)
+            down_right += g * (e - b)
+        slope_x, slope_y = bilinear_slopes(across_top, across_bottom, down_left, down_right, weight_x, weight_y)
+        gx[k] += slope_x
+        gy[k] += slope_y
 
 
 @row_loop
@@ -290,6 +290,7 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
             column_start = across * TILE_COLUMNS
             count = min(TILE_COLUMNS, columns - column_start)
             row_start = tile // tiles_across * TILE_ROWS
+            x_before, y_before = math.nan, math.nan
             for row in range(row_start, min(rows, row_start + TILE_ROWS)):
                 whole = strips == 1
                 if not whole:
@@ -304,6 +305,8 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
                 apply_stages(xs, ys, count, table, params_row)
                 if mode == CONSTANT and count_outside(xs, ys, count, width, height) == count:
                     continue
+                lead = lead_of(xs[count // 2], ys[count // 2], x_before, y_before, width, channels)
+                x_before, y_before = xs[count // 2], ys[count // 2]
                 inner = mark_inside(xs, ys, count, inside, 0.0, width - 1.0, height - 1.0)
                 start = np.int64(0)
                 while start < count:
@@ -315,6 +318,7 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
                         to_here = (n * planes + p) * height * width * channels
                         grad_at = (((n * planes + p) * rows + row) * columns + column_start) * channels
                         if fast:
+                            prefetch_row(target, to_here, i, j, start, stop, width, channels, lead)
                             scatter_row(
                                 target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels
                             )

@@ -97,14 +97,12 @@ def bilinear(top_left, top_right, bottom_left, bottom_right, weight_x, weight_y)
 
 
 @inlined
-def bilinear_slopes(top_left, top_right, bottom_left, bottom_right, weight_x, weight_y):
-    """Derivatives of :func:`bilinear` along x and y (Jaderberg et al. 2015, eq. 7), of the cell right and below at a kink."""
-    across_top, across_bottom = top_right - top_left, bottom_right - bottom_left
-    down_left, down_right = bottom_left - top_left, bottom_right - top_right
-    return (
-        across_top + weight_y * (across_bottom - across_top),
-        down_left + weight_x * (down_right - down_left),
-    )
+def bilinear_slopes(across_top, across_bottom, down_left, down_right, weight_x, weight_y):
+    """Derivatives of :func:`bilinear` along x and y (Jaderberg et al. 2015, eq. 7), from the four differences of neighbours.
+
+    Linear in them: the differences may be sums over channels. At a kink they are those of the cell right and below.
+    """
+    return lerp(across_top, across_bottom, weight_y), lerp(down_left, down_right, weight_x)
 
 
 @inlined
