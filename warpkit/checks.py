@@ -6,6 +6,7 @@ Every message names the argument, says what was expected and what came.
 from __future__ import annotations
 
 import contextlib
+import numbers
 import operator
 import os
 from pathlib import Path
@@ -32,25 +33,34 @@ def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | No
     return array
 
 
+def plain_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """``value`` as an array of any dtype; refuses masked arrays, whose mask would be lost, and ragged sequences."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked array; fill it first")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array of numbers, got a ragged sequence") from None
+
+
 def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """``value`` as a new C-contiguous float64 array; refuses what is not made of real numbers."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array of numbers, got a ragged sequence") from error
+    array = plain_array(name, value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return np.array(array, dtype=np.float64, order="C")
 
 
 def finite_number(name: str, value: Any) -> float:
-    """``value`` as a float; refuses NaN, infinity and what is not a number."""
-    if isinstance(value, (str, bytes, bool)) or (not np.isscalar(value) and np.ndim(value) != 0):
+    """``value`` as a float; refuses NaN, infinity and what is not a real number."""
+    if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
+        value = value[()]
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from None
+    except OverflowError:
+        number = np.inf
     if not np.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}")
     return number
@@ -80,11 +90,13 @@ def not_singular(name: str, matrices: NDArray[np.float64]) -> None:
     Scaling a row or a column scales each term of the determinant alike, so the determinant is compared with the sum of
     the terms' magnitudes.
     """
+    largest = np.abs(matrices).max(axis=(-2, -1), keepdims=True)
+    scaled = matrices / np.where(largest > 0, largest, 1)
     if matrices.shape[-1] == 2:
-        (a, b), (c, d) = np.moveaxis(matrices, (-2, -1), (0, 1))
+        (a, b), (c, d) = np.moveaxis(scaled, (-2, -1), (0, 1))
         terms = [a * d, -b * c]
     else:
-        (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, (-2, -1), (0, 1))
+        (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(scaled, (-2, -1), (0, 1))
         terms = [a * e * i, b * f * g, c * d * h, -c * e * g, -a * f * h, -b * d * i]
     magnitude = sum(abs(term) for term in terms)
     singular = np.asarray(~(abs(sum(terms)) > SINGULAR * magnitude))
@@ -97,7 +109,7 @@ def not_singular(name: str, matrices: NDArray[np.float64]) -> None:
 def shape_2d(name: str, value: Any) -> tuple[int, int]:
     """(rows, columns), both at least 1."""
     try:
-        rows, columns = (integer(n) for n in value)
+        rows, columns = (integer(name, n) for n in value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be two integers (rows, columns), got {value!r}") from None
     if rows < 1 or columns < 1:
@@ -107,11 +119,14 @@ def shape_2d(name: str, value: Any) -> tuple[int, int]:
     return rows, columns
 
 
-def integer(value: Any) -> int:
+def integer(name: str, value: Any) -> int:
     """``value`` as an int; refuses floats and bools."""
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"an integer was expected, got {value!r}")
-    return operator.index(value)
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}") from None
 
 
 def available_memory() -> int | None:
@@ -133,7 +148,7 @@ def available_memory() -> int | None:
     return min(found) if found else None
 
 
-def fits_in_memory(what: str, nbytes: int) -> None:
+def fits_in_memory(what: str, nbytes: float) -> None:
     """Refuse an allocation that the machine cannot hold, before it is begun."""
     if nbytes < 2**28:
         return

@@ -98,8 +98,9 @@ def _shifted(matrix: ArrayLike, shift: float) -> Affine | Projective:
 def _scale_and_offset(size: int, align_corners: bool) -> tuple[float, float]:
     """pixel = scale * normalised + offset, along an axis of ``size`` pixels."""
     if align_corners:
-        # One pixel has no extent to align: 0 is its centre, as in PyTorch's affine_grid; any scale but 0 will do.
-        return (0.5, 0.0) if size == 1 else ((size - 1) / 2, (size - 1) / 2)
+        # PyTorch has every normalised coordinate at the centre of an axis of one pixel. A scale that is next to nothing does
+        # the same, and the map keeps an inverse.
+        return (2.0**-40, 0.0) if size == 1 else ((size - 1) / 2, (size - 1) / 2)
     return size / 2, (size - 1) / 2
 
 

@@ -58,7 +58,7 @@ def warp_vjp(
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     transform = door.as_transform("inverse_map", inverse_map)
-    door.check_horizon(transform, shape)
+    door.check_horizon("inverse_map", transform, shape)
     output, pull = _batch_vjp(source[None], Maps([transform], [transform.pipeline]), shape, interpolation, mode, cval)
 
     def pullback(grad_output: ArrayLike, image: bool = True, params: bool = True) -> tuple[Gradient, Gradient]:
@@ -123,7 +123,7 @@ def sample_vjp(
     """
     source = door.image_array("image", image, (2, 3))
     points = door.grid_array(grid)
-    job = engine.problem(source[None], engine.NO_STAGES, points[None], interpolation, mode, cval)
+    job = engine.problem("image", source[None], engine.NO_STAGES, points[None], interpolation, mode, cval)
     output = np.empty((*points.shape[:2], *source.shape[2:]), source.dtype.newbyteorder("="))
     door.refuse_invalid_points(engine.forward_into(job, output[None]), points)
 
@@ -146,7 +146,7 @@ def _batch_vjp(
     size = len(sources) // len(maps.pipelines)
     parts = [slice(n * size, (n + 1) * size) for n in range(len(maps.pipelines))]
     jobs = [
-        engine.problem(sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval)
+        engine.problem("images", sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval)
         for part, pipeline in zip(parts, maps.pipelines, strict=True)
     ]
     for job, part in zip(jobs, parts, strict=True):
@@ -201,7 +201,7 @@ def _pull_params(maps: Maps, packed: list[Any], count: int) -> NDArray[np.float6
 
 
 def _gradient_array(grad_output: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    grad = np.asarray(grad_output)
+    grad = checks.plain_array("grad_output", grad_output)
     if grad.dtype.kind not in "biuf":
         raise TypeError(f"grad_output must hold real numbers, got dtype {grad.dtype}")
     if grad.shape != shape:

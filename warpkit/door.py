@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks, pixels
 from .kernels.stages import Pipeline
-from .transforms import Affine, Projective, Transform
+from .transforms import Affine, Composition, Projective, Transform
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear"]
 Mode: TypeAlias = Literal["constant", "edge", "symmetric", "reflect", "wrap"]
@@ -17,12 +17,7 @@ Map: TypeAlias = Transform | NDArray[Any]
 
 
 def image_array(name: str, value: ArrayLike, ranks: tuple[int, int]) -> NDArray[Any]:
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array, got a masked array; fill it first")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array, got a ragged sequence") from None
+    array = checks.plain_array(name, value)
     pixels.carrier_dtype(name, array.dtype)
     if array.ndim not in ranks:
         axes = "(H, W) or (H, W, C)" if ranks == (2, 3) else "(N, H, W) or (N, H, W, C)"
@@ -47,17 +42,26 @@ def as_transform(name: str, value: Any) -> Transform:
         raise type(error)(f"{name}: {error}") from None
 
 
-def check_horizon(transform: Transform, shape: tuple[int, ...]) -> None:
+def check_horizon(name: str, transform: Transform, shape: tuple[int, ...]) -> None:
     """A homography of which nothing can be seen is a sign error, not a picture to return."""
-    if isinstance(transform, Projective):
-        rows, columns = shape
-        corners = np.array([[0, 0, 1], [columns - 1, 0, 1], [0, rows - 1, 1], [columns - 1, rows - 1, 1]])
-        w = corners @ transform.matrix[2]
-        if w.max() <= 0:
-            raise ValueError(
-                "inverse_map: the whole output lies at or beyond the homography's horizon (w <= 0); negate the matrix if its"
-                " sign was arbitrary"
-            )
+    parts = transform.parts if isinstance(transform, Composition) else (transform,)
+    one_homography = sum(isinstance(part, Projective) for part in parts) == 1
+    only_matrices = all(isinstance(part, Affine | Projective) for part in parts)
+    # w is then linear: what holds for the corners holds between them
+    if one_homography and only_matrices and np.isnan(transform(_corners(shape))).all():
+        _refuse_horizon(name)
+
+
+def _corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    rows, columns = shape
+    return np.array([[0, 0], [columns - 1, 0], [0, rows - 1], [columns - 1, rows - 1]], dtype=np.float64)
+
+
+def _refuse_horizon(name: str) -> None:
+    raise ValueError(
+        f"{name}: the whole output lies at or beyond the homography's horizon (w <= 0); negate the matrix if its sign was"
+        " arbitrary"
+    )
 
 
 class Maps(NamedTuple):
@@ -74,7 +78,7 @@ class Maps(NamedTuple):
 def batch_maps(inverse_maps: Any, count: int, shape: tuple[int, ...]) -> Maps:
     """The maps of a batch of ``count`` images onto canvases of ``shape``."""
     if isinstance(inverse_maps, np.ndarray) and inverse_maps.ndim == 3:
-        return _batch_of_matrices(inverse_maps, count)
+        return _batch_of_matrices(inverse_maps, count, shape)
     if isinstance(inverse_maps, Transform | np.ndarray):
         transforms = [as_transform("inverse_maps", inverse_maps)]
     else:
@@ -85,7 +89,7 @@ def batch_maps(inverse_maps: Any, count: int, shape: tuple[int, ...]) -> Maps:
         if len(transforms) != count:
             raise ValueError(f"inverse_maps must be one or as many as images ({count}), got {len(transforms)}")
     for transform in transforms:
-        check_horizon(transform, shape)
+        check_horizon("inverse_maps", transform, shape)
     pipelines = [transform.pipeline for transform in transforms]
     table, params, nanoseconds = pipelines[0]
     if all(np.array_equal(p.table, table) and p.params.size == params.size for p in pipelines):
@@ -93,12 +97,17 @@ def batch_maps(inverse_maps: Any, count: int, shape: tuple[int, ...]) -> Maps:
     return Maps(transforms, pipelines)
 
 
-def _batch_of_matrices(array: NDArray[Any], count: int) -> Maps:
+def _batch_of_matrices(array: NDArray[Any], count: int, shape: tuple[int, ...]) -> Maps:
     matrices = checks.finite_array("inverse_maps", array)
     if matrices.shape[1:] not in ((2, 3), (3, 3)) or len(matrices) != count:
         raise ValueError(f"inverse_maps must have shape ({count}, 2, 3) or ({count}, 3, 3), got {matrices.shape}")
     is_affine = matrices.shape[1] == 2
     checks.not_singular("inverse_maps", matrices[:, :, :2] if is_affine else matrices)
+    if not is_affine:
+        w = matrices[:, 2, :2] @ _corners(shape).T + matrices[:, 2, 2:]
+        hidden = np.flatnonzero((w <= 0).all(axis=1))
+        if len(hidden):
+            _refuse_horizon(f"inverse_maps[{hidden[0]}]")
     example = Affine.identity() if is_affine else Projective(np.eye(3))
     table, _, nanoseconds = example.pipeline
     return Maps([example], [Pipeline(table, matrices.reshape(count, -1), nanoseconds)])
@@ -114,8 +123,8 @@ def output_array(source: NDArray[Any], shape: tuple[int, ...], out: NDArray[Any]
             size *= n
         checks.fits_in_memory(f"output_shape: an output of shape {shape}", size * max(dtype.itemsize, carrier.itemsize))
         return np.empty(shape, dtype)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an array, got {type(out).__name__}")
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"out must be a plain array, got {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
     if not out.flags.writeable:
@@ -134,7 +143,7 @@ def overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def grid_array(grid: ArrayLike) -> NDArray[Any]:
     """A grid of points (rows, columns, 2), float32 or float64, C-contiguous."""
-    points = np.asarray(grid)
+    points = checks.plain_array("grid", grid)
     if points.dtype.kind not in "biuf":
         raise TypeError(f"grid must hold real numbers, got dtype {points.dtype}")
     if points.ndim != 3 or points.shape[2] != 2 or points.size == 0:

@@ -47,10 +47,16 @@ class Problem(NamedTuple):
 
 
 def problem(
-    images: NDArray[Any], pipeline: Pipeline, grid: NDArray[Any], interpolation: str, mode: str, cval: float
+    name: str,
+    images: NDArray[Any],
+    pipeline: Pipeline,
+    grid: NDArray[Any],
+    interpolation: str,
+    mode: str,
+    cval: float,
 ) -> Problem:
-    """For images (N, H, W) or (N, H, W, C) of any dtype."""
-    loaded = pixels.load("image", images)
+    """For images (N, H, W) or (N, H, W, C) of any dtype, which error messages call ``name``."""
+    loaded = pixels.load(name, images)
     channels = loaded.shape[3] if loaded.ndim == 4 else 1
     return Problem(
         loaded.reshape(len(loaded), 1, *loaded.shape[1:3], channels),

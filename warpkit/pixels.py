@@ -63,18 +63,22 @@ def largest_weight(carrier: np.dtype[Any]) -> np.floating[Any]:
 def _value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     if dtype.kind == "b":
         return 0, 1
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
-    return limits.min, limits.max
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min, np.iinfo(dtype).max
+    return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
 
 
 def load(name: str, image: NDArray[Any]) -> NDArray[Any]:
     """The image as the kernels take it: carrier dtype, native, C-contiguous; the image itself where it is so already."""
     carrier = carrier_dtype(name, image.dtype)
-    if image.dtype.kind in "iu" and image.dtype.itemsize == 8 and image.size:
+    if image.dtype == carrier and image.flags.c_contiguous and image.flags.aligned:
+        return image
+    checks.fits_in_memory(f"{name}: a contiguous copy as {carrier}", image.size * carrier.itemsize)
+    if image.dtype.kind in "iu" and image.dtype.itemsize == 8:
         low, high = image.min(), image.max()
         if high > _LARGEST_EXACT or low < -_LARGEST_EXACT:
             raise ValueError(f"{name} of dtype {image.dtype} must stay within +-2**53, got values from {low} to {high}")
-    return np.ascontiguousarray(image, dtype=carrier)
+    return np.array(image, dtype=carrier, order="C")
 
 
 def store(result: NDArray[Any], out: NDArray[Any]) -> None:
@@ -91,7 +95,7 @@ def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels
     number = float(cval) if isinstance(cval, (bool, np.bool_)) else checks.finite_number("cval", cval)
     low, high = _value_range(dtype)
     if not low <= number <= high:
-        raise ValueError(f"cval must be within {low} to {high} for {dtype} images, got {number:g}")
+        raise ValueError(f"cval must be within {low:g} to {high:g} for {dtype} images, got {number:g}")
     if dtype.kind in "biu":
         number = math.floor(number + 0.5)
     return np.full(channels, number, dtype=working_type(carrier))

@@ -6,13 +6,17 @@ not used: their thread layers abort under ``fork`` or when two Python threads ca
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from numba.core.compiler_lock import global_compiler_lock
+
+from . import checks
 
 # A dispatch to the pool costs about 80 us: less work than this stays in the caller's thread.
 _SMALL_WORK_NS = 200_000.0
@@ -29,8 +33,8 @@ _num_threads = 0
 def _default_num_threads() -> int:
     asked = os.environ.get("WARPKIT_NUM_THREADS", "")
     if asked:
-        if not asked.isdigit() or int(asked) < 1:
-            raise ValueError(f"environment variable WARPKIT_NUM_THREADS must be a positive integer, got {asked!r}")
+        if not re.fullmatch("0*[1-9][0-9]{0,5}", asked):
+            raise ValueError(f"environment variable WARPKIT_NUM_THREADS must be a positive integer, got {asked[:20]!r}")
         return int(asked)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -51,8 +55,7 @@ def set_num_threads(n: int) -> None:
         If ``n`` is not an integer of at least 1.
     """
     global _num_threads
-    if isinstance(n, bool) or not isinstance(n, int):
-        raise TypeError(f"n must be an integer, got {type(n).__name__}")
+    n = checks.integer("n", n)
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     _num_threads = n
@@ -92,8 +95,11 @@ def run_ranges(kernel: Callable[[int, int], int], count: int, nanoseconds_each: 
 
     if threads == 1:
         return work_until_done()
-    pool = _get_pool(threads - 1)
-    helpers = [pool.submit(work_until_done) for _ in range(threads - 1)]
+    helpers = []
+    with contextlib.suppress(RuntimeError):  # no new work for pools while the interpreter exits: the caller does it all
+        pool = _get_pool(threads - 1)
+        for _ in range(threads - 1):
+            helpers.append(pool.submit(work_until_done))
     try:
         total = work_until_done()
     except BaseException:

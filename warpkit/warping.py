@@ -66,10 +66,10 @@ def warp(
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     transform = door.as_transform("inverse_map", inverse_map)
-    door.check_horizon(transform, shape)
+    door.check_horizon("inverse_map", transform, shape)
     result = door.output_array(source, (*shape, *source.shape[2:]), out)
     engine.forward_into(
-        engine.problem(source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval), result[None]
+        engine.problem("image", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval), result[None]
     )
     return result
 
@@ -106,7 +106,7 @@ def warp_batch(
     step = len(sources) // len(pipelines)
     for n, pipeline in enumerate(pipelines):
         part = slice(n * step, (n + 1) * step)
-        job = engine.problem(sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval)
+        job = engine.problem("images", sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval)
         engine.forward_into(job, results[part])
     return results
 
@@ -146,7 +146,7 @@ def sample(
     result = door.output_array(source, (*points.shape[:2], *source.shape[2:]), out)
     if out is not None and door.overlap(out, points):
         raise ValueError("out must not overlap grid")
-    job = engine.problem(source[None], engine.NO_STAGES, points[None], interpolation, mode, cval)
+    job = engine.problem("image", source[None], engine.NO_STAGES, points[None], interpolation, mode, cval)
     door.refuse_invalid_points(engine.forward_into(job, result[None]), points)
     return result
 

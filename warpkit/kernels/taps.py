@@ -82,12 +82,17 @@ def tap(source, index, channel, cval):
 
 @inlined
 def lerp(a, b, weight):
-    """Value at ``weight`` in [0, 1) between ``a`` and ``b``.
+    """Value at ``weight`` in [0, 1) between ``a`` and ``b``, never outside [min(a, b), max(a, b)].
 
-    Never leaves [min(a, b), max(a, b)]. A tap of weight zero takes no part and equal taps are kept as they are, so that NaN and
-    infinity stay where they are.
+    A tap of weight zero takes no part, so that NaN and infinity stay where they are; differences of neighbours are not formed,
+    since they may overflow.
     """
-    return a if weight == 0 or a == b else a + weight * (b - a)
+    value = (type(weight)(1) - weight) * a + weight * b
+    low = a if a < b else b
+    high = b if a < b else a
+    value = low if value < low else value
+    value = high if value > high else value
+    return a if weight == 0 else value
 
 
 @inlined

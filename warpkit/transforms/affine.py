@@ -55,7 +55,7 @@ class Affine(Transform):
     @classmethod
     def translation(cls, dx: float, dy: float) -> Affine:
         """``(x + dx, y + dy)``, in pixels."""
-        return cls([[1, 0, dx], [0, 1, dy]])
+        return cls([[1, 0, checks.finite_number("dx", dx)], [0, 1, checks.finite_number("dy", dy)]])
 
     @classmethod
     def rotation(cls, degrees: float, center: ArrayLike = (0, 0)) -> Affine:
@@ -66,7 +66,8 @@ class Affine(Transform):
     @classmethod
     def scaling(cls, sx: float, sy: float | None = None, center: ArrayLike = (0, 0)) -> Affine:
         """Scale by ``sx`` along x and ``sy`` (default: ``sx``) along y, about ``center``."""
-        return cls._about(center, sx, 0, 0, sx if sy is None else sy)
+        sx = checks.finite_number("sx", sx)
+        return cls._about(center, sx, 0, 0, sx if sy is None else checks.finite_number("sy", sy))
 
     @classmethod
     def shearing(cls, degrees_x: float, degrees_y: float = 0, center: ArrayLike = (0, 0)) -> Affine:

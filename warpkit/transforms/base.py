@@ -112,10 +112,14 @@ class Transform(ABC):
         return type(self) is type(other) and self._to_dict() == other._to_dict()
 
     def __hash__(self) -> int:
-        return hash((type(self), self.params.tobytes()))
+        # adding 0 makes -0 and 0, which are equal, the same bits
+        return hash((type(self), (self.params + 0.0).tobytes()))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "pipeline"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        restore(self, state)
 
     def to_json(self, *, direction: Direction | None = None) -> str:
         """The map as JSON text, exact to the last bit.
@@ -185,3 +189,8 @@ def transform_and_direction(text: str) -> tuple[Transform, Direction | None]:
 def read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
     array.flags.writeable = False
     return array
+
+
+def restore(value: object, state: dict[str, Any]) -> None:
+    """Set an object's attributes from a copy or pickle, whose arrays have become writable."""
+    value.__dict__.update({name: read_only(item) if isinstance(item, np.ndarray) else item for name, item in state.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Composition(Transform):
     _json_name = "composition"
 
     def __init__(self, parts: Sequence[Transform]) -> None:
+        if not isinstance(parts, Iterable):
+            raise TypeError(f"parts must be a sequence of transforms, got {type(parts).__name__}")
         flat: list[Transform] = []
         for part in parts:
             if not isinstance(part, Transform):

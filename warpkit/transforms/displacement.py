@@ -68,11 +68,15 @@ class DisplacementField(Transform):
             raise ValueError(f"alpha must not be negative, got {alpha}")
         if sigma <= 0:
             raise ValueError(f"sigma must be positive, got {sigma}")
+        seed = checks.integer("seed", seed)
+        if seed < 0:
+            raise ValueError(f"seed must not be negative, got {seed}")
         # The filter is periodic: a margin keeps opposite borders from resembling each other.
-        margin = int(np.ceil(4 * sigma))
-        padded = (rows + margin, columns + margin)
-        checks.fits_in_memory(f"shape: an elastic field of {rows} x {columns}", 8 * 8 * padded[0] * padded[1])
-        random = np.random.default_rng(checks.integer(seed))
+        margin = 4 * sigma
+        needed = 64 * (rows + margin) * (columns + margin)
+        checks.fits_in_memory(f"shape: an elastic field of {rows} x {columns} with sigma {sigma:g}", needed)
+        padded = (rows + int(np.ceil(margin)), columns + int(np.ceil(margin)))
+        random = np.random.default_rng(seed)
         frequency_y, frequency_x = np.fft.fftfreq(padded[0])[:, None], np.fft.rfftfreq(padded[1])
         gaussian = np.exp(-2 * (np.pi * sigma) ** 2 * (frequency_x**2 + frequency_y**2))
         field = np.empty((rows, columns, 2))
@@ -90,6 +94,8 @@ class DisplacementField(Transform):
         ValueError
             If the map has no value at some pixel.
         """
+        if not isinstance(transform, Transform):
+            raise TypeError(f"transform must be a transform, got {type(transform).__name__}")
         rows, columns = checks.shape_2d("shape", shape)
         checks.fits_in_memory(f"shape: a field of {rows} x {columns}", 6 * 8 * rows * columns)
         grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).astype(np.float64)

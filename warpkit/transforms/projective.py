@@ -13,6 +13,9 @@ from ..kernels.stages import Stage
 from .base import Transform, read_only
 from .fitting import normalising_matrix
 
+# Singular values and areas below this, relative to the largest, are rounding errors.
+_AMBIGUOUS = 1e-10
+
 
 class Projective(Transform):
     """``(x, y) -> (X / w, Y / w)`` with ``(X, Y, w) = matrix (x, y, 1)``.
@@ -67,28 +70,32 @@ class Projective(Transform):
         q = np.column_stack([dst, np.ones(len(dst))]) @ from_dst.T
         zero = np.zeros_like(p)
         system = np.concatenate([np.hstack([p, zero, -q[:, :1] * p]), np.hstack([zero, p, -q[:, 1:2] * p])])
-        _, singular_values, right = np.linalg.svd(system)
-        if singular_values[7] <= checks.SINGULAR * singular_values[0]:
+        # four points give eight rows; a ninth, of zeros, lets the null space come out of the small decomposition
+        _, singular_values, right = np.linalg.svd(np.vstack([system, np.zeros(9)]), full_matrices=False)
+        if singular_values[7] <= _AMBIGUOUS * singular_values[0] or (
+            len(src) == 4 and _three_on_a_line(p) | _three_on_a_line(q)
+        ):
             raise ValueError("src and dst do not determine a homography: too many points lie on one line")
         matrix = np.linalg.inv(from_dst) @ right[-1].reshape(3, 3) @ from_src
+        try:
+            checks.not_singular("matrix", matrix)
+        except ValueError:
+            raise ValueError("src and dst do not determine a homography: too many points lie on one line") from None
         w = p @ np.linalg.inv(from_src).T @ matrix[2]
         if w.sum() < 0:
             matrix, w = -matrix, -w
         if not w.min() > 0:
             raise ValueError("src and dst lie on both sides of the homography's horizon; are the points in matching order?")
         # h33 = 1 as others have it (-1 where the origin is behind the horizon), unless the horizon runs through the origin.
-        scale = abs(matrix[2, 2]) if abs(matrix[2, 2]) > 1e-9 * w.max() else w.max()
-        try:
-            return cls(matrix / scale)
-        except ValueError:
-            raise ValueError("src and dst do not determine a homography: too many points lie on one line") from None
+        return cls(matrix / (abs(matrix[2, 2]) if abs(matrix[2, 2]) > 1e-9 * w.max() else w.max()))
 
     @property
     def inverse(self) -> Projective:
         # The adjugate, so that turns by 90 degrees and flips stay exact; dividing by the determinant keeps the sign of w.
-        m = self.matrix
+        scale = 2.0 ** -np.frexp(np.abs(self.matrix).max())[1]
+        m = self.matrix * scale
         adjugate = np.stack([np.cross(m[1], m[2]), np.cross(m[2], m[0]), np.cross(m[0], m[1])], axis=1)
-        return Projective(adjugate / (m[0] @ adjugate[:, 0]))
+        return Projective(adjugate / (m[0] @ adjugate[:, 0]) * scale)
 
     @property
     def params(self) -> NDArray[np.float64]:
@@ -110,3 +117,9 @@ class Projective(Transform):
 
     def __repr__(self) -> str:
         return "Projective([" + ", ".join("[" + ", ".join(f"{v:.6g}" for v in row) + "]" for row in self.matrix) + "])"
+
+
+def _three_on_a_line(homogeneous: NDArray[np.float64]) -> bool:
+    """Whether any three of four points (4, 3) span no area to speak of."""
+    areas = [abs(np.linalg.det(np.delete(homogeneous, k, axis=0))) for k in range(4)]
+    return bool(min(areas) <= _AMBIGUOUS)

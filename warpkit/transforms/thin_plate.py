@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import checks
 from ..kernels.maps import THIN_PLATE, THIN_PLATE_HEADER
 from ..kernels.stages import Stage
-from .base import Transform, read_only
+from .base import Transform, read_only, restore
 from .inverse import Inverse
 
 # A relative residual of the solved system above this means that its matrix is too ill-conditioned to trust.
@@ -134,6 +134,9 @@ class _System:
         self._matrix[np.arange(count), np.arange(count)] += smoothing
         self._matrix[:count, count:] = plane
         self._matrix[count:, :count] = plane.T
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        restore(self, state)
 
     def solve(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Solution for right-hand sides (K + 3, n), refined once."""

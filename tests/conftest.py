@@ -1,0 +1,56 @@
+"""Pictures and settings that all tests share."""
+
+import pytest
+import skimage.data
+from hypothesis import HealthCheck, settings
+
+import warpkit as wk
+
+settings.register_profile(
+    "warpkit", deadline=None, derandomize=True, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("warpkit")
+
+
+def _picture(name):
+    picture = getattr(skimage.data, name)()
+    picture.flags.writeable = False
+    return picture
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """512 x 512 RGB."""
+    return _picture("astronaut")
+
+
+@pytest.fixture(scope="session")
+def chelsea():
+    """300 x 451 RGB."""
+    return _picture("chelsea")
+
+
+@pytest.fixture(scope="session")
+def coffee():
+    """400 x 600 RGB."""
+    return _picture("coffee")
+
+
+@pytest.fixture(scope="session")
+def camera():
+    """512 x 512 grey."""
+    return _picture("camera")
+
+
+@pytest.fixture(scope="session")
+def pictures(astronaut, chelsea, coffee, camera):
+    """All four by name, uint8 and read-only."""
+    return {"astronaut": astronaut, "chelsea": chelsea, "coffee": coffee, "camera": camera}
+
+
+@pytest.fixture
+def set_num_threads():
+    """``warpkit.set_num_threads``, undone after the test."""
+    before = wk.get_num_threads()
+    yield wk.set_num_threads
+    wk.set_num_threads(before)

@@ -1,0 +1,130 @@
+"""Slow float64 oracles in plain NumPy, written from the definitions: no line of warpkit runs here.
+
+Points are (x, y) = (column, row); borders are made by ``numpy.pad`` itself.
+"""
+
+import numpy as np
+
+MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
+INTERPOLATIONS = ("bilinear", "nearest")
+
+
+def pixel_grid(rows, columns):
+    """(rows, columns, 2): the position (x, y) of each pixel."""
+    return np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).astype(np.float64)
+
+
+def sample(picture, points, interpolation="bilinear", mode="constant", cval=0.0):
+    """Unrounded float64 samples of ``picture`` (H, W[, C]) at ``points`` (..., 2); ``cval`` where a point is not finite."""
+    height, width = picture.shape[:2]
+    missing = ~np.isfinite(points).all(axis=-1)
+    x = _near_image(np.where(missing, 0.0, points[..., 0]), width, mode)
+    y = _near_image(np.where(missing, 0.0, points[..., 1]), height, mode)
+    padded, first_x, first_y = _padded(picture, x, y, mode, cval)
+    if interpolation == "nearest":
+        values = padded[_nearest(y) - first_y, _nearest(x) - first_x]
+    else:
+        values = _bilinear(padded, x, y, first_x, first_y)
+    values[missing] = cval
+    return values
+
+
+def _near_image(coordinates, size, mode):
+    """The same coordinates, those far away replaced by others with the same taps, so that a small pad reaches all."""
+    if mode in ("constant", "edge"):
+        return np.clip(coordinates, -3.0, size + 2.0)
+    period = {"symmetric": 2 * size, "reflect": max(2 * size - 2, 1), "wrap": size}[mode]
+    # fmod is exact in floating point, however large the coordinate
+    return np.where(np.abs(coordinates) <= 2 * size, coordinates, np.fmod(coordinates, period))
+
+
+def _padded(picture, x, y, mode, cval):
+    """``picture`` in float64, padded to hold all taps of the coordinates, and the (x, y) of its first pixel."""
+    height, width = picture.shape[:2]
+    widths = []
+    for coordinates, size in ((y, height), (x, width)):
+        before = max(0, -int(np.floor(coordinates.min())))
+        after = max(0, int(np.floor(coordinates.max())) + 2 - size)
+        widths.append((before, after))
+    options = {"constant_values": cval} if mode == "constant" else {}
+    channel_axis = [(0, 0)] * (picture.ndim - 2)
+    padded = np.pad(picture.astype(np.float64), [*widths, *channel_axis], mode=mode, **options)
+    return padded, -widths[1][0], -widths[0][0]
+
+
+def _nearest(coordinates):
+    """The nearest integer, at halves the larger one; ``floor(x + 0.5)`` would round up the number just below a half."""
+    whole = np.floor(coordinates)
+    return (whole + (coordinates - whole >= 0.5)).astype(np.int64)
+
+
+def _bilinear(padded, x, y, first_x, first_y):
+    """Sum over the four neighbours of weight times value; neighbours of weight zero take no part."""
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    channel_axis = (1,) * (padded.ndim - 2)
+    total = np.zeros((*x.shape, *padded.shape[2:]))
+    for row in (top, top + 1):
+        for column in (left, left + 1):
+            weight = ((1 - np.abs(x - column)) * (1 - np.abs(y - row))).reshape(*x.shape, *channel_axis)
+            total += weight * np.where(weight == 0, 0.0, padded[row - first_y, column - first_x])
+    return total
+
+
+def taps_inside(points, height, width):
+    """Which points have all four bilinear taps inside a picture."""
+    x, y = points[..., 0], points[..., 1]
+    return (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
+
+
+def as_pixels(values, dtype):
+    """Samples as pixels of ``dtype``: integers to the nearest, halves up."""
+    dtype = np.dtype(dtype)
+    return np.floor(values + 0.5).astype(dtype) if dtype.kind in "bui" else values.astype(dtype)
+
+
+def affine(matrix, points):
+    """(a x + b y + c, d x + e y + f) for a matrix (2, 3)."""
+    (a, b, c), (d, e, f) = matrix
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([a * x + b * y + c, d * x + e * y + f], axis=-1)
+
+
+def homography(matrix, points):
+    """(X / w, Y / w) for a matrix (3, 3); NaN where w <= 0."""
+    x, y = points[..., 0], points[..., 1]
+    upper, middle, lower = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        mapped = np.stack([upper / lower, middle / lower], axis=-1)
+    mapped[lower <= 0] = np.nan
+    return mapped
+
+
+def displacement_field(field, points):
+    """Point plus displacement, bilinear between the field's samples, constant beyond its border."""
+    return points + sample(field, points, "bilinear", "edge")
+
+
+def thin_plate_spline(control_points, values, points, smoothing=0.0):
+    """Bookstein's spline: minimise bending subject to f(control_points) = values.
+
+    The smoothing is added to the kernel matrix of the control points scaled to fit the square [-1, 1].
+    """
+    low, high = control_points.min(axis=0), control_points.max(axis=0)
+    scale = 2 / (high - low).max()
+    knots = (control_points - (low + high) / 2) * scale
+    count = len(knots)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _thin_plate_kernel(knots, knots) + smoothing * np.eye(count)
+    system[:count, count] = system[count, :count] = 1
+    system[:count, count + 1 :] = knots
+    system[count + 1 :, :count] = knots.T
+    solution = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
+    flat = (points.reshape(-1, 2) - (low + high) / 2) * scale
+    basis = np.column_stack([_thin_plate_kernel(flat, knots), np.ones(len(flat)), flat])
+    return (basis @ solution).reshape(points.shape)
+
+
+def _thin_plate_kernel(points, knots):
+    """U = r^2 ln r^2 between all pairs, 0 at r = 0."""
+    squared = ((points[:, None] - knots[None]) ** 2).sum(axis=-1)
+    return squared * np.log(np.where(squared == 0, 1.0, squared))
