@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 import warpkit as wk
 
 settings.register_profile(
-    "warpkit", deadline=None, derandomize=True, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+    "warpkit", deadline=None, derandomize=True, database=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("warpkit")
 

@@ -130,6 +130,11 @@ def test_bad_maps_are_refused(inverse_map, error):
     refuses(lambda: wk.warp(IMAGE, inverse_map), error, r"^inverse_map\b")
 
 
+def test_compositions_of_matrices_beyond_the_horizon_are_refused():
+    for inverse_map in (IDENTITY @ Projective(BEYOND_HORIZON), Projective(BEYOND_HORIZON) @ Affine.translation(3, 4)):
+        refuses(lambda inverse_map=inverse_map: wk.warp(IMAGE, inverse_map), ValueError, r"^inverse_map\b.*horizon")
+
+
 BAD_BATCH_MAPS = {
     "None": (None, TypeError),
     "number": (3, TypeError),

@@ -7,7 +7,7 @@ import pkgutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import warpkit
@@ -56,11 +56,13 @@ def far_from_kinks(inverse_map: wk.Transform, shape: tuple[int, int]) -> np.ndar
 
 shapes = st.tuples(st.integers(5, 24), st.integers(5, 24))
 seeds = st.integers(0, 10_000)
+few = settings(max_examples=12)  # for each of very many combinations
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize("family", FAMILIES)
+@few
 @given(shape=shapes, output_shape=shapes, channels=st.integers(1, 4), seed=seeds)
 def test_image_gradient_is_the_adjoint(family, interpolation, mode, shape, output_shape, channels, seed):
     inverse_map = make_map(family, shape, seed)
@@ -72,6 +74,7 @@ def test_image_gradient_is_the_adjoint(family, interpolation, mode, shape, outpu
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("family", FAMILIES)
+@few
 @given(shape=shapes, output_shape=shapes, channels=st.integers(1, 4), seed=seeds)
 def test_parameter_gradient_agrees_with_differences(family, mode, shape, output_shape, channels, seed):
     inverse_map = make_map(family, shape, seed)
@@ -98,6 +101,7 @@ def test_parameter_gradient_agrees_with_differences(family, mode, shape, output_
 
 
 @pytest.mark.parametrize("mode", MODES)
+@few
 @given(shape=shapes, output_shape=shapes, channels=st.integers(1, 4), seed=seeds)
 def test_grid_gradient_agrees_with_differences(mode, shape, output_shape, channels, seed):
     random = np.random.default_rng(seed)

@@ -17,6 +17,7 @@ give the same bits.
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from numba.core.cpu import CPUTargetOptions
 from numba.core.options import TargetOptions
 from numba.extending import intrinsic
 
+_DIGEST_SIZE = hashlib.sha256().digest_size
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 if not hasattr(CPUTargetOptions, "noalias"):
@@ -84,12 +86,44 @@ def _kernel_sources() -> str:
     return digest.hexdigest()
 
 
+class _CheckedCacheFile(IndexDataCacheFile):  # type: ignore[misc]
+    """Numba's cache files, each behind a digest of itself: damaged machine code, even a damaged pickle, can end the process."""
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        self._write(self._index_path, (self._version, self._source_stamp, overloads))
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            version, stamp, overloads = self._read(self._index_path)
+        except FileNotFoundError:
+            return {}
+        return overloads if (version, stamp) == (self._version, self._source_stamp) else {}
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), data)
+
+    def _load_data(self, name: str) -> Any:
+        return self._read(self._data_path(name))
+
+    def _write(self, path: str, content: Any) -> None:
+        payload = self._dump(content)
+        with self._open_for_write(path) as file:
+            file.write(hashlib.sha256(payload).digest() + payload)
+
+    def _read(self, path: str) -> Any:
+        content = Path(path).read_bytes()
+        digest, payload = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
+        if hashlib.sha256(payload).digest() != digest:
+            raise ValueError(f"{path} is damaged")
+        return pickle.loads(payload)
+
+
 class _KernelCache(FunctionCache):  # type: ignore[misc]
     """Numba's disk cache, keyed by all kernel sources; a damaged or unwritable cache costs a compilation, not an error."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file = IndexDataCacheFile(
+        self._cache_file = _CheckedCacheFile(
             cache_path=self._cache_path,
             filename_base=self._impl.filename_base,
             source_stamp=_kernel_sources(),
@@ -98,7 +132,7 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # unpickling damaged bytes can raise anything
+        except Exception:  # damaged, or written by what cannot be read any more
             self._start_anew()
             return None
 

@@ -72,9 +72,8 @@ class Projective(Transform):
         system = np.concatenate([np.hstack([p, zero, -q[:, :1] * p]), np.hstack([zero, p, -q[:, 1:2] * p])])
         # four points give eight rows; a ninth, of zeros, lets the null space come out of the small decomposition
         _, singular_values, right = np.linalg.svd(np.vstack([system, np.zeros(9)]), full_matrices=False)
-        if singular_values[7] <= _AMBIGUOUS * singular_values[0] or (
-            len(src) == 4 and _three_on_a_line(p) | _three_on_a_line(q)
-        ):
+        on_a_line = len(src) == 4 and (_three_on_a_line(p) or _three_on_a_line(q))
+        if on_a_line or singular_values[7] <= _AMBIGUOUS * singular_values[0]:
             raise ValueError("src and dst do not determine a homography: too many points lie on one line")
         matrix = np.linalg.inv(from_dst) @ right[-1].reshape(3, 3) @ from_src
         try:
