@@ -100,3 +100,11 @@ def test_stereo_example_lowers_the_difference(tmp_path: Path) -> None:
     for line in done.stdout.splitlines()[:2]:
         before, after = re.findall(r"([\d.]+) -> ([\d.]+)", line)[0]
         assert f"| {before} | {after} |" in (ROOT / "examples" / "README.md").read_text()
+
+
+def test_alignment_example_finds_the_motion(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "align.py"
+    done = subprocess.run([sys.executable, str(example), "align.png"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    before, after = map(float, re.findall(r"off by ([\d.]+) -> ([\d.]+) px", done.stdout)[0])
+    assert before > 30
+    assert after < 0.2
