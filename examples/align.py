@@ -1,8 +1,8 @@
 """Align a photograph to a turned, sheared and shifted copy of itself by gradient descent on six numbers.
 
 Each step warps the photograph by the present matrix, measures the squared difference, and pulls its gradient back to the
-matrix: `wk.warp_vjp`. Blurred pictures first, so that the slopes point the right way from afar. Adam (Kingma and Ba 2015) sets the
-length of the steps.
+matrix: `wk.warp_vjp`. Blurred pictures first, so that the slopes point the right way from afar. Adam (Kingma and Ba 2015)
+sets the length of the steps.
 
     python examples/align.py [FIGURE]
 """
