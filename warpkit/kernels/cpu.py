@@ -22,24 +22,22 @@ from .rows import (
     TILE_COLUMNS,
     TILE_ROWS,
     apply_stages,
+    begin_row,
     count_outside,
     lead_of,
     mark_inside,
     prefetch_row,
-    read_grid_row,
     run_end,
     split_row,
-    start_row,
 )
 from .taps import (
     BILINEAR,
     CONSTANT,
     OUTSIDE,
     bilinear,
-    border_index,
-    fold_coordinate,
+    bilinear_taps,
+    nearest_tap,
     tap,
-    tap_index,
     to_pixel,
 )
 
@@ -87,10 +85,7 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-            if grid.shape[0] > 0:
-                invalid += read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs, ys)
-            else:
-                start_row(row, column_start, count, xs, ys)
+            invalid += begin_row(grid, n, row, column_start, count, xs, ys)
             apply_stages(xs, ys, count, table, params_row)
             x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(x, y, x_before, y_before, width, channels)
@@ -197,23 +192,15 @@ def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width,
 @row_loop
 def checked_bilinear_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one):
     """Bilinear sampling anywhere: each tap goes through the border rule."""
-    real = type(below_one)
     channels = len(cval)
     for k in range(start, stop):
         there = to_here + k * channels
         if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
             fill_row(target, there, np.int64(1), cval)
             continue
-        x = fold_coordinate(xs[k], width, mode)
-        y = fold_coordinate(ys[k], height, mode)
-        left, top = int(math.floor(x)), int(math.floor(y))
-        weight_x, weight_y = min(real(x - left), below_one), min(real(y - top), below_one)
-        right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
-        left, top = border_index(left, width, mode), border_index(top, height, mode)
-        top_left = tap_index(from_here, top, left, width, channels)
-        top_right = tap_index(from_here, top, right, width, channels)
-        bottom_left = tap_index(from_here, bottom, left, width, channels)
-        bottom_right = tap_index(from_here, bottom, right, width, channels)
+        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
+            xs[k], ys[k], from_here, height, width, channels, mode, below_one
+        )
         for c in range(channels):
             value = bilinear(
                 tap(source, top_left, c, cval[c]),
@@ -233,12 +220,7 @@ def checked_nearest_row(source, from_here, target, to_here, xs, ys, start, stop,
     for k in range(start, stop):
         here = OUTSIDE
         if math.isfinite(xs[k]) and math.isfinite(ys[k]):
-            x = fold_coordinate(xs[k], width, mode)
-            y = fold_coordinate(ys[k], height, mode)
-            left, top = int(math.floor(x)), int(math.floor(y))
-            column = border_index(left + (x - left >= 0.5), width, mode)
-            row = border_index(top + (y - top >= 0.5), height, mode)
-            here = tap_index(from_here, row, column, width, channels)
+            here = nearest_tap(xs[k], ys[k], from_here, height, width, channels, mode)
         for c in range(channels):
             target[to_here + k * channels + c] = to_pixel(tap(source, here, c, cval[c]), source[0])
 

@@ -23,24 +23,22 @@ from .rows import (
     TILE_ROWS,
     apply_stage,
     apply_stages,
+    begin_row,
     count_outside,
     lead_of,
     mark_inside,
     prefetch_row,
-    read_grid_row,
     run_end,
     split_row,
-    start_row,
 )
 from .taps import (
     BILINEAR,
     CONSTANT,
     EDGE,
     bilinear_slopes,
-    border_index,
-    fold_coordinate,
+    bilinear_taps,
+    nearest_tap,
     tap,
-    tap_index,
 )
 
 
@@ -88,10 +86,7 @@ def pull_tiles(
             row_start = tile // tiles_across * TILE_ROWS
             x_before, y_before = math.nan, math.nan
             for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-                if grid.shape[0] > 0:
-                    read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs[0], ys[0])
-                else:
-                    start_row(row, column_start, count, xs[0], ys[0])
+                begin_row(grid, n, row, column_start, count, xs[0], ys[0])
                 for stage in range(stages):
                     copy_row(xs[stage], xs[stage + 1], count)
                     copy_row(ys[stage], ys[stage + 1], count)
@@ -227,15 +222,9 @@ def checked_slope_row(
     for k in range(start, stop):
         if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
             continue
-        x, y = fold_coordinate(xs[k], width, mode), fold_coordinate(ys[k], height, mode)
-        left, top = int(math.floor(x)), int(math.floor(y))
-        weight_x, weight_y = min(real(x - left), below_one), min(real(y - top), below_one)
-        right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
-        left, top = border_index(left, width, mode), border_index(top, height, mode)
-        top_left = tap_index(from_here, top, left, width, channels)
-        top_right = tap_index(from_here, top, right, width, channels)
-        bottom_left = tap_index(from_here, bottom, left, width, channels)
-        bottom_right = tap_index(from_here, bottom, right, width, channels)
+        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
+            xs[k], ys[k], from_here, height, width, channels, mode, below_one
+        )
         across_top, across_bottom, down_left, down_right = real(0), real(0), real(0), real(0)
         for c in range(channels):
             a, b = tap(source, top_left, c, cval[c]), tap(source, top_right, c, cval[c])
@@ -298,10 +287,7 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
                     if reach_high < low or reach_low > high:
                         continue
                     whole = reach_low >= low and reach_high <= high
-                if grid.shape[0] > 0:
-                    read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs, ys)
-                else:
-                    start_row(row, column_start, count, xs, ys)
+                begin_row(grid, n, row, column_start, count, xs, ys)
                 apply_stages(xs, ys, count, table, params_row)
                 if mode == CONSTANT and count_outside(xs, ys, count, width, height) == count:
                     continue
@@ -367,36 +353,28 @@ def checked_scatter_row(
     target, to_here, grad, grad_at, xs, ys, start, stop, height, width, channels, interpolation, mode, below_one, low, high
 ):  # fmt: skip
     """The adjoint of sampling anywhere, for the taps in source rows ``low`` to ``high``."""
-    real = type(below_one)
-    one = real(1)
+    one = type(below_one)(1)
+    owned_from, owned_to = to_here + low * width * channels, to_here + (high + 1) * width * channels
     for k in range(start, stop):
         if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
             continue
-        x, y = fold_coordinate(xs[k], width, mode), fold_coordinate(ys[k], height, mode)
-        left, top = int(math.floor(x)), int(math.floor(y))
         there = grad_at + k * channels
         if interpolation != BILINEAR:
-            column = border_index(left + (x - left >= 0.5), width, mode)
-            row = border_index(top + (y - top >= 0.5), height, mode)
-            if low <= row <= high:
-                add_tap(target, tap_index(to_here, row, column, width, channels), grad, there, channels, one, one)
+            at = nearest_tap(xs[k], ys[k], to_here, height, width, channels, mode)
+            add_tap(target, at, owned_from, owned_to, grad, there, channels, one, one)
             continue
-        weight_x, weight_y = min(real(x - left), below_one), min(real(y - top), below_one)
-        right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
-        left, top = border_index(left, width, mode), border_index(top, height, mode)
-        if low <= top <= high:
-            above = one - weight_y
-            add_tap(target, tap_index(to_here, top, left, width, channels), grad, there, channels, above, one - weight_x)
-            add_tap(target, tap_index(to_here, top, right, width, channels), grad, there, channels, above, weight_x)
-        if low <= bottom <= high:
-            below = weight_y
-            add_tap(target, tap_index(to_here, bottom, left, width, channels), grad, there, channels, below, one - weight_x)
-            add_tap(target, tap_index(to_here, bottom, right, width, channels), grad, there, channels, below, weight_x)
+        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
+            xs[k], ys[k], to_here, height, width, channels, mode, below_one
+        )
+        add_tap(target, top_left, owned_from, owned_to, grad, there, channels, one - weight_y, one - weight_x)
+        add_tap(target, top_right, owned_from, owned_to, grad, there, channels, one - weight_y, weight_x)
+        add_tap(target, bottom_left, owned_from, owned_to, grad, there, channels, weight_y, one - weight_x)
+        add_tap(target, bottom_right, owned_from, owned_to, grad, there, channels, weight_y, weight_x)
 
 
 @row_loop
-def add_tap(target, at, grad, there, channels, weight_y, weight_x):
-    """Give one tap its share, unless it is outside."""
-    if at >= 0:
+def add_tap(target, at, owned_from, owned_to, grad, there, channels, weight_y, weight_x):
+    """Give one tap its share, if this strip owns it; one outside belongs to none."""
+    if owned_from <= at < owned_to:
         for c in range(channels):
             target[at + c] += grad[there + c] * weight_y * weight_x

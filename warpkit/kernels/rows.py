@@ -31,6 +31,15 @@ def tile_pixels(out_shape: tuple[int, ...]) -> int:
     return planes * min(rows, TILE_ROWS) * min(columns, TILE_COLUMNS)
 
 
+@shared
+def begin_row(grid, n, row, column_start, count, xs, ys):
+    """Fill a buffer with the points of the grid, or, if it is empty, with the output's own; returns how many are not finite."""
+    if grid.shape[0] > 0:
+        return read_grid_row(grid, n if grid.shape[0] > 1 else 0, row, column_start, count, xs, ys)
+    start_row(row, column_start, count, xs, ys)
+    return 0
+
+
 @row_loop
 def start_row(row, column_start, count, xs, ys):
     for k in range(count):

@@ -6,6 +6,8 @@ that an output value is made from.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .compiling import inlined, shared
@@ -78,6 +80,35 @@ def tap(source, index, channel, cval):
     if index < 0:
         return cval
     return type(cval)(source[index + channel])
+
+
+@shared
+def bilinear_taps(x, y, first, height, width, channels, mode, below_one):
+    """The taps of a finite point anywhere (top left, top right, bottom left, bottom right), and its weights along x and y."""
+    real = type(below_one)
+    x, y = fold_coordinate(x, width, mode), fold_coordinate(y, height, mode)
+    left, top = int(math.floor(x)), int(math.floor(y))
+    weight_x, weight_y = min(real(x - left), below_one), min(real(y - top), below_one)
+    right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
+    left, top = border_index(left, width, mode), border_index(top, height, mode)
+    return (
+        tap_index(first, top, left, width, channels),
+        tap_index(first, top, right, width, channels),
+        tap_index(first, bottom, left, width, channels),
+        tap_index(first, bottom, right, width, channels),
+        weight_x,
+        weight_y,
+    )
+
+
+@shared
+def nearest_tap(x, y, first, height, width, channels, mode):
+    """The tap nearest to a finite point anywhere; half a pixel belongs to the right and lower neighbour."""
+    x, y = fold_coordinate(x, width, mode), fold_coordinate(y, height, mode)
+    left, top = int(math.floor(x)), int(math.floor(y))
+    column = border_index(left + (x - left >= 0.5), width, mode)
+    row = border_index(top + (y - top >= 0.5), height, mode)
+    return tap_index(first, row, column, width, channels)
 
 
 @inlined
