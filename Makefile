@@ -2,13 +2,18 @@
 PYTHON ?= python3
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types benchmark clean
+.PHONY: demo test test-torch lint types benchmark clean
 
 demo: .venv/demo-installed
 	.venv/bin/warpkit demo --output demo-output
 
 test: .venv/test-installed
+	.venv/bin/warpkit doctor --warm
 	.venv/bin/python -m pytest
+
+# PyTorch is an extra: the CPU build that constraints.txt names.
+test-torch: .venv/torch-installed
+	.venv/bin/python -m pytest tests/test_interop_torch.py
 
 lint: .venv/lint-installed
 	.venv/bin/ruff check .
@@ -24,7 +29,7 @@ benchmark: .venv/test-installed
 	$(PYTHON) -m venv .venv
 
 .venv/%-installed: pyproject.toml | .venv/bin/python
-	$(PIP_INSTALL) --editable '.[$(if $(filter demo,$*),cli,$*)]'
+	$(PIP_INSTALL) --constraint constraints.txt --editable '.[$(if $(filter demo,$*),cli,$*)]'
 	touch $@
 
 clean:

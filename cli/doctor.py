@@ -23,9 +23,16 @@ _PACKAGES = (
 _FEATURES = ("avx512f", "avx512bw", "avx2", "fma", "neon")
 
 
+# What most programs use; float images are also what derivatives are taken of.
+_WARMED = ("uint8", "uint16", "int16", "float32", "float64")
+
+
 @click.command()
-def doctor() -> None:
+@click.option("--warm", is_flag=True, help="Compile the usual kernels now, on all cores, rather than at first use.")
+def doctor(warm: bool) -> None:
     """Say what this machine runs (versions, CPU, threads, kernel cache, CUDA), and test a warp."""
+    if warm:
+        _warm()
     click.echo(f"python     {platform.python_version()}  {sys.executable}")
     for package in _PACKAGES:
         try:
@@ -40,6 +47,32 @@ def doctor() -> None:
     click.echo(f"cache      {_cache()}")
     click.echo(f"cuda       {_cuda()}")
     click.echo(f"self test  {_self_test()}")
+
+
+def _warm() -> None:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for dtype, seconds in zip(_WARMED, pool.map(compile_kernels, _WARMED), strict=True):
+            click.echo(f"warmed     {dtype} in {seconds:.1f} s")
+
+
+def compile_kernels(dtype: str) -> float:
+    """Use every kernel for a pixel type once; returns the seconds that took."""
+    import time
+
+    import numpy as np
+
+    import warpkit as wk
+
+    start = time.perf_counter()
+    picture = np.zeros((4, 5, 3), dtype)
+    wk.warp(picture, wk.Affine.identity())
+    if picture.dtype.kind == "f":
+        output, pullback = wk.warp_vjp(picture, wk.Affine.identity())
+        pullback(np.zeros_like(output))
+    return time.perf_counter() - start
 
 
 def _cpu() -> str:

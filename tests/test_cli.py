@@ -332,6 +332,12 @@ def test_doctor_passes_its_own_test(folder: Path) -> None:
     assert "threads" in done.stdout
 
 
+def test_doctor_warms_the_kernels(folder: Path) -> None:
+    done = run("doctor", "--warm", cwd=folder)
+    for dtype in ("uint8", "uint16", "int16", "float32", "float64"):
+        assert f"warmed     {dtype}" in done.stdout
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
 def test_interrupt_leaves_no_partial_file(folder: Path, photo: np.ndarray) -> None:
     big = cv2.resize(photo, (3000, 2500))

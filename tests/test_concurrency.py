@@ -238,14 +238,25 @@ def test_process_pools_compute_what_one_process_does(expected, method):
 FORK_WHILE_COMPILING = """
 import os, signal, threading
 import numpy as np
-from numba.core.compiler_lock import global_compiler_lock
+from numba.core.event import Listener, register
 import warpkit as wk
 
+compiling = threading.Event()
+
+
+class Watcher(Listener):
+    def on_start(self, event):
+        compiling.set()
+
+    def on_end(self, event):
+        pass
+
+
+register("numba:compile", Watcher())
 points = np.array([[1.0, 2.0]])
 other = threading.Thread(target=lambda: wk.Affine.rotation(90).jacobian(points))
 other.start()
-while other.is_alive() and not global_compiler_lock.is_locked():
-    pass
+assert compiling.wait(60)
 child = os.fork()
 if child == 0:
     signal.alarm(60)  # ends a child that hangs

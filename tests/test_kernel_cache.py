@@ -84,14 +84,6 @@ def expected_pictures():
     return run(PICTURES)[0]
 
 
-@pytest.fixture(scope="module")
-def warm_cache(tmp_path_factory, expected_pictures):
-    """The kernels' cache as one process filled it; not to be changed."""
-    folder = tmp_path_factory.mktemp("cache")
-    assert run(PICTURES, NUMBA_CACHE_DIR=str(folder)) == [expected_pictures, 0, 1]
-    return folder
-
-
 @pytest.fixture
 def run_tiny(tmp_path):
     """Run the tiny kernel, with its own cache unless told otherwise, in a folder from where a copy of the package may come."""
@@ -106,11 +98,16 @@ def run_tiny(tmp_path):
 # --- the cache at work -----------------------------------------------------------------------------------------------------
 
 
-def test_a_second_process_loads_what_the_first_compiled(warm_cache, expected_pictures):
-    before = contents(warm_cache)
+def test_kernels_are_loaded_from_the_cache_and_compiled_when_it_is_damaged(tmp_path, expected_pictures):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert run(PICTURES, **environment) == [expected_pictures, 0, 1]
+    before = contents(tmp_path)
     assert {path.suffix for path in before} == {".nbi", ".nbc"}
-    assert run(PICTURES, NUMBA_CACHE_DIR=str(warm_cache)) == [expected_pictures, 1, 0]
-    assert contents(warm_cache) == before
+    assert run(PICTURES, **environment) == [expected_pictures, 1, 0]
+    assert contents(tmp_path) == before
+    for path in tmp_path.rglob("*.nbc"):
+        path.write_bytes(cut(path.read_bytes()))
+    assert run(PICTURES, **environment) == [expected_pictures, 0, 1]
 
 
 def test_processes_may_fill_a_cache_together(run_tiny):
@@ -180,13 +177,6 @@ def test_a_missing_file_of_the_cache_costs_a_compilation(tmp_path, run_tiny):
     path.unlink()
     assert run_tiny() == COMPILED
     assert run_tiny() == LOADED
-
-
-def test_a_damaged_cache_gives_the_right_picture(warm_cache, tmp_path, expected_pictures):
-    cache = Path(shutil.copytree(warm_cache, tmp_path / "cache"))
-    for path in cache.rglob("*.nbc"):
-        path.write_bytes(cut(path.read_bytes()))
-    assert run(PICTURES, NUMBA_CACHE_DIR=str(cache)) == [expected_pictures, 0, 1]
 
 
 # --- no cache --------------------------------------------------------------------------------------------------------------

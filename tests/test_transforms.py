@@ -907,3 +907,22 @@ def test_smoothing_does_not_depend_on_the_size_of_the_picture(scale, shift, smoo
     large = wk.ThinPlateSpline(resize(CONTROL_POINTS), resize(VALUES), smoothing)
     points = picture_points(20)
     assert np.allclose(large(resize(points)), resize(small(points)), rtol=0, atol=SPLINE_ORACLE_PX * (1 + scale))
+
+
+def test_simplified_keeps_the_first_of_two_horizons():
+    tilted = wk.Projective([[1, 0, 0], [0, 1, 0], [0.1, 0, -1]])
+    there_and_back = tilted.inverse @ tilted
+    for points in ([[0.0, 0]], [[20.0, 5]]):
+        assert np.array_equal(there_and_back(points), there_and_back.simplified()(points), equal_nan=True)
+
+
+def test_a_refined_family_does_not_take_over_its_json():
+    class Mine(wk.Affine):
+        pass
+
+    assert type(wk.transform_from_json(wk.Affine.identity().to_json())) is wk.Affine
+
+
+def test_a_matrix_is_no_part_of_a_composition():
+    with pytest.raises(TypeError):
+        wk.Affine.identity() @ np.eye(3)

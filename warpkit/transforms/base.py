@@ -30,12 +30,15 @@ class Transform(ABC):
         ``T1 @ T2`` applies ``T2`` first.
     """
 
+    __array_ufunc__ = None  # or numpy would try to multiply by us
+
     _json_name: ClassVar[str]
     _families: ClassVar[dict[str, type[Transform]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Transform._families[cls._json_name] = cls
+        if "_json_name" in vars(cls):  # not for classes that only refine a family
+            Transform._families[cls._json_name] = cls
 
     @abstractmethod
     def _stages(self) -> tuple[Stage, ...]:

@@ -56,11 +56,15 @@ class Composition(Transform):
         return Composition([part.with_params(piece) for part, piece in zip(self.parts, pieces, strict=True)])
 
     def simplified(self) -> Transform:
-        """The same map with neighbouring matrices multiplied; a single matrix if that is all there is."""
+        """The same map with neighbouring matrices multiplied; a single matrix if that is all there is.
+
+        Two homographies stay two: their product has values beyond the first one's horizon.
+        """
         merged: list[Transform] = []
         for part in self.parts:
             before = merged[-1] if merged else None
-            if isinstance(part, Affine | Projective) and isinstance(before, Affine | Projective):
+            both = isinstance(part, Projective) and isinstance(before, Projective)
+            if isinstance(part, Affine | Projective) and isinstance(before, Affine | Projective) and not both:
                 merged.pop()
                 matrix = np.matmul(_homogeneous(part), _homogeneous(before))
                 both_affine = np.array_equal(matrix[2], [0, 0, 1])

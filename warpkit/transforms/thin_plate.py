@@ -85,6 +85,10 @@ class ThinPlateSpline(Transform):
         other._set_values(values)
         return other
 
+    def packing(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A matrix (length, 2 K) and a vector (length,): the packed spline of other values is ``matrix @ values + vector``."""
+        return self._system.packing()
+
     def _stages(self) -> tuple[Stage, ...]:
         return (Stage(THIN_PLATE, self._packed),)
 
@@ -162,6 +166,17 @@ class _System:
         weights = packed[:, THIN_PLATE_HEADER:].reshape(len(packed), -1, 4)[:, :, 2:]
         gradient = self._operator.T @ np.concatenate([weights, plane], axis=1)
         return np.asarray(gradient, dtype=np.float64).reshape(len(packed), -1)
+
+    def packing(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What :meth:`pack` does, as a matrix for the values, row by row, and a vector for what they do not change."""
+        count = len(self.control_points)
+        fixed = self.pack(np.zeros((count, 2)))
+        matrix = np.zeros((fixed.size, 2 * count))
+        for axis in range(2):
+            plane = THIN_PLATE_HEADER - 6 + 3 * axis
+            matrix[plane : plane + 3, axis::2] = self._operator[count:]
+            matrix[THIN_PLATE_HEADER + 2 + axis :: 4, axis::2] = self._operator[:count]
+        return matrix, fixed
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The spline through ``values`` as the kernel reads it, see :func:`warpkit.kernels.maps.thin_plate`."""
