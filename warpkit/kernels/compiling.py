@@ -1,12 +1,14 @@
 """How kernels are compiled and where the machine code is kept.
 
-Three decorators:
+The decorators:
 
 ``shared``
     per-point functions of :mod:`maps` and :mod:`taps`, in the dialect that the CPU and CUDA targets both compile: no
     exceptions, no allocation, no slicing, ``math`` for scalars.
 ``row_loop``
     loops over a row buffer. Their array arguments never overlap, and telling LLVM so is what lets it use vectors.
+``allocating``
+    what makes arrays for others; only this and drivers may.
 ``driver``
     entry points called from Python: release the GIL, kept in a cache on disk.
 
@@ -37,9 +39,11 @@ if not hasattr(CPUTargetOptions, "noalias"):
     # Numba has the flag (its own parallel loops set it) but no public option that sets it.
     CPUTargetOptions.noalias = TargetOptions.Mapping("noalias")
 
-shared = njit(**_OPTIONS)
-inlined = njit(forceinline=True, **_OPTIONS)
-row_loop = njit(noalias=True, **_OPTIONS)
+# Only what allocates counts references: counting is atomic, and would cost more than a short row.
+allocating = njit(**_OPTIONS)
+shared = njit(_nrt=False, **_OPTIONS)
+inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
+row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
 
 
 def driver(function: Callable[..., Any]) -> Any:

@@ -3,7 +3,8 @@
     fill (x, y)  ->  stage 1  ->  stage 2  ->  ...  ->  sample into the output row
 
 No grid of the size of the picture is ever made. One pass over the buffer finds where it lies: points whose taps all lie
-inside the source take the loop without border checks, the others take the checked one; both give the same bits.
+inside the source take the loop without border checks, those at the border one that has been through the border rule, the
+others the fill; the first two give the same bits.
 
 Arrays: ``images`` (N, planes, H, W, C), ``out`` (N, planes, rows, columns, C), C-contiguous. A plane has interleaved
 channels; planes share their coordinates, so that channels-first images need no copy.
@@ -19,27 +20,23 @@ import numpy as np
 
 from .compiling import driver, inlined, row_loop
 from .rows import (
+    BEYOND,
+    BORDER,
+    INSIDE,
     TILE_COLUMNS,
     TILE_ROWS,
     apply_stages,
     begin_row,
-    count_outside,
+    border_row,
+    classify,
+    is_straight,
     lead_of,
-    mark_inside,
     prefetch_row,
+    row_buffers,
     run_end,
     split_row,
 )
-from .taps import (
-    BILINEAR,
-    CONSTANT,
-    OUTSIDE,
-    bilinear,
-    bilinear_taps,
-    nearest_tap,
-    tap,
-    to_pixel,
-)
+from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
 
 
 @driver
@@ -64,18 +61,21 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
     int
         How many points of ``grid`` were not finite.
     """
+    buffers = row_buffers(cval)
+    return warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, buffers, first, last)
+
+
+@row_loop
+def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, buffers, first, last):
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
     tiles_down = -(-rows // TILE_ROWS)
     tiles_across = -(-columns // TILE_COLUMNS)
-    xs, ys = np.empty(TILE_COLUMNS), np.empty(TILE_COLUMNS)
-    i, j = np.empty(TILE_COLUMNS, np.int32), np.empty(TILE_COLUMNS, np.int32)
-    weights_x, weights_y = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
-    inside = np.empty(TILE_COLUMNS, np.uint8)
-    margin_low = 0.0 if interpolation == BILINEAR else -0.5
-    margin_high = 1.0 if interpolation == BILINEAR else 0.5
+    xs, ys, i, j, weights_x, weights_y, taps, region = buffers
+    straight = is_straight(grid, table)
+    low, high = (0.0, 1.0) if interpolation == BILINEAR else (-0.5, 0.5)
     invalid = 0
     for tile in range(first, last):
         n = tile // (tiles_down * tiles_across)
@@ -90,36 +90,31 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
             x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(x, y, x_before, y_before, width, channels)
             x_before, y_before = x, y
-            inner = mark_inside(xs, ys, count, inside, margin_low, width - margin_high, height - margin_high)
-            first_source = n * planes * source_size
-            first_target = n * planes * target_size + (row * columns + column_start) * channels
-            if inner == 0 and mode == CONSTANT and count_outside(xs, ys, count, width, height) == count:
-                for p in range(planes):
-                    fill_row(target, first_target + p * target_size, count, cval)
-                continue
+            inner, beyond = classify(xs, ys, count, region, low, high, width, height, mode, straight)
             start = np.int64(0)  # a literal would compile every row loop twice
             while start < count:
-                stop = count if inner == count else run_end(inside, start, count)
-                is_inner = inside[start] == 1
-                if is_inner and interpolation == BILINEAR:
+                stop = count if inner == count or beyond == count else run_end(region, start, count)
+                where = region[start]
+                if interpolation == BILINEAR and where == INSIDE:
                     split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
+                elif interpolation == BILINEAR and where == BORDER:
+                    border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
                 for p in range(planes):
-                    from_here = first_source + p * source_size
-                    to_here = first_target + p * target_size
-                    if is_inner and interpolation == BILINEAR:
+                    from_here = (n * planes + p) * source_size
+                    to_here = (n * planes + p) * target_size + (row * columns + column_start) * channels
+                    if where == BEYOND:
+                        fill_row(target, to_here, start, stop, cval)
+                    elif interpolation != BILINEAR and where == INSIDE:
+                        nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
+                    elif interpolation != BILINEAR:
+                        border_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
+                    elif where == INSIDE:
                         prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
-                    if is_inner and interpolation == BILINEAR:
                         bilinear_row(
                             source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels
                         )
-                    elif is_inner:
-                        nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
-                    elif interpolation == BILINEAR:
-                        checked_bilinear_row(
-                            source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one
-                        )
                     else:
-                        checked_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
+                        border_bilinear_row(source, from_here, target, to_here, taps, weights_x, weights_y, start, stop, cval)
                 start = stop
     return invalid
 
@@ -190,44 +185,36 @@ def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width,
 
 
 @row_loop
-def checked_bilinear_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval, below_one):
-    """Bilinear sampling anywhere: each tap goes through the border rule."""
+def border_bilinear_row(source, from_here, target, to_here, taps, weights_x, weights_y, start, stop, cval):
+    """Bilinear sampling by taps that have been through the border rule."""
+    top_left, top_right, bottom_left, bottom_right = taps
     channels = len(cval)
     for k in range(start, stop):
-        there = to_here + k * channels
-        if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
-            fill_row(target, there, np.int64(1), cval)
-            continue
-        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
-            xs[k], ys[k], from_here, height, width, channels, mode, below_one
-        )
         for c in range(channels):
             value = bilinear(
-                tap(source, top_left, c, cval[c]),
-                tap(source, top_right, c, cval[c]),
-                tap(source, bottom_left, c, cval[c]),
-                tap(source, bottom_right, c, cval[c]),
-                weight_x,
-                weight_y,
+                tap(source, from_here, top_left[k], c, cval[c]),
+                tap(source, from_here, top_right[k], c, cval[c]),
+                tap(source, from_here, bottom_left[k], c, cval[c]),
+                tap(source, from_here, bottom_right[k], c, cval[c]),
+                weights_x[k],
+                weights_y[k],
             )
-            target[there + c] = to_pixel(value, source[0])
+            target[to_here + k * channels + c] = to_pixel(value, source[0])
 
 
 @row_loop
-def checked_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval):
+def border_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval):
     """Nearest sampling anywhere."""
     channels = len(cval)
     for k in range(start, stop):
-        here = OUTSIDE
-        if math.isfinite(xs[k]) and math.isfinite(ys[k]):
-            here = nearest_tap(xs[k], ys[k], from_here, height, width, channels, mode)
+        here = nearest_tap(xs[k], ys[k], height, width, channels, mode)
         for c in range(channels):
-            target[to_here + k * channels + c] = to_pixel(tap(source, here, c, cval[c]), source[0])
+            target[to_here + k * channels + c] = to_pixel(tap(source, from_here, here, c, cval[c]), source[0])
 
 
 @row_loop
-def fill_row(target, to_here, count, cval):
+def fill_row(target, to_here, start, stop, cval):
     channels = len(cval)
-    for k in range(count):
+    for k in range(start, stop):
         for c in range(channels):
             target[to_here + k * channels + c] = to_pixel(cval[c], target[0])

@@ -17,29 +17,25 @@ import math
 import numpy as np
 
 from .compiling import driver, inlined, row_loop
-from .maps import AFFINE, PROJECTIVE, affine_pull, map_pull, projective_pull
+from .maps import AFFINE, PROJECTIVE, affine_cotangent, map_pull, projective_pull
 from .rows import (
+    BEYOND,
+    INSIDE,
     TILE_COLUMNS,
     TILE_ROWS,
     apply_stage,
     apply_stages,
     begin_row,
-    count_outside,
+    border_row,
+    classify,
+    is_straight,
     lead_of,
-    mark_inside,
     prefetch_row,
+    row_buffers,
     run_end,
     split_row,
 )
-from .taps import (
-    BILINEAR,
-    CONSTANT,
-    EDGE,
-    bilinear_slopes,
-    bilinear_taps,
-    nearest_tap,
-    tap,
-)
+from .taps import BILINEAR, CONSTANT, EDGE, bilinear_slopes, nearest_tap, tap
 
 
 @driver
@@ -64,6 +60,21 @@ def pull_tiles(
     reach : (N or 0, rows, tiles across, 2) int32
         Receives the first and last source row that each row of each tile touches, for :func:`scatter_strips`; may be empty.
     """
+    stages = table.shape[0]
+    xs, ys = np.empty((stages + 1, TILE_COLUMNS)), np.empty((stages + 1, TILE_COLUMNS))
+    gx, gy = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
+    pull_each_tile(
+        images, grad_out, grid, table, params, cval, below_one, interpolation, mode, tiles_per_group, grads, grad_grid, reach,
+        row_buffers(cval), xs, ys, gx, gy, first, last,
+    )  # fmt: skip
+    return 0
+
+
+@row_loop
+def pull_each_tile(
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, tiles_per_group, grads, grad_grid, reach,
+    buffers, xs, ys, gx, gy, first, last,
+):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
     source, grad = images.reshape(-1), grad_out.reshape(-1)
@@ -71,11 +82,8 @@ def pull_tiles(
     tiles = tiles_down * tiles_across
     groups = -(-tiles // tiles_per_group)
     stages = table.shape[0]
-    xs, ys = np.empty((stages + 1, TILE_COLUMNS)), np.empty((stages + 1, TILE_COLUMNS))
-    i, j = np.empty(TILE_COLUMNS, np.int32), np.empty(TILE_COLUMNS, np.int32)
-    weights_x, weights_y = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
-    inside = np.empty(TILE_COLUMNS, np.uint8)
-    gx, gy = np.empty(TILE_COLUMNS), np.empty(TILE_COLUMNS)
+    _, _, i, j, weights_x, weights_y, taps, region = buffers
+    straight = is_straight(grid, table)
     slopes_wanted = grads.shape[0] > 0 or grad_grid.shape[0] > 0
     for group in range(first, last):
         n = group // groups
@@ -102,26 +110,28 @@ def pull_tiles(
                 if interpolation == BILINEAR:
                     lead = lead_of(x[count // 2], y[count // 2], x_before, y_before, width, channels)
                     x_before, y_before = x[count // 2], y[count // 2]
-                    inner = mark_inside(x, y, count, inside, 0.0, width - 1.0, height - 1.0)
+                    inner, beyond = classify(x, y, count, region, 0.0, 1.0, width, height, mode, straight)
                     start = np.int64(0)
                     while start < count:
-                        stop = count if inner == count else run_end(inside, start, count)
-                        if inside[start] == 1:
+                        stop = count if inner == count or beyond == count else run_end(region, start, count)
+                        where = region[start]
+                        if where == INSIDE:
                             split_row(x, y, start, stop, i, j, weights_x, weights_y, below_one)
-                        for p in range(planes):
+                        elif where != BEYOND:
+                            border_row(x, y, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
+                        for p in range(planes if where != BEYOND else 0):
                             from_here = (n * planes + p) * height * width * channels
                             grad_at = (((n * planes + p) * rows + row) * columns + column_start) * channels
-                            if inside[start] == 1:
+                            if where == INSIDE:
                                 prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
                                 slope_row(
                                     source, from_here, grad, grad_at, i, j, weights_x, weights_y,
                                     start, stop, width, channels, gx, gy,
                                 )  # fmt: skip
                             else:
-                                checked_slope_row(
-                                    source, from_here, grad, grad_at, x, y, start, stop, height, width,
-                                    mode, cval, below_one, gx, gy,
-                                )  # fmt: skip
+                                border_slope_row(
+                                    source, from_here, grad, grad_at, taps, weights_x, weights_y, start, stop, cval, gx, gy
+                                )
                         start = stop
                 if grad_grid.shape[0] > 0:
                     write_grid_row(grad_grid, n, row, column_start, count, gx, gy)
@@ -131,7 +141,6 @@ def pull_tiles(
                             table[stage, 0], xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], gx, gy, count,
                             params_row, table[stage, 1], grads[group],
                         )  # fmt: skip
-    return 0
 
 
 @row_loop
@@ -213,28 +222,22 @@ def slope_span(source, from_here, grad, grad_at, i, j, weights_x, weights_y, sta
 
 
 @row_loop
-def checked_slope_row(
-    source, from_here, grad, grad_at, xs, ys, start, stop, height, width, mode, cval, below_one, gx, gy
-):  # fmt: skip
-    """As :func:`slope_row`, anywhere."""
-    real = type(below_one)
+def border_slope_row(source, from_here, grad, grad_at, taps, weights_x, weights_y, start, stop, cval, gx, gy):
+    """As :func:`slope_row`, by taps that have been through the border rule."""
+    real = type(cval[0])
+    top_left, top_right, bottom_left, bottom_right = taps
     channels = len(cval)
     for k in range(start, stop):
-        if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
-            continue
-        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
-            xs[k], ys[k], from_here, height, width, channels, mode, below_one
-        )
         across_top, across_bottom, down_left, down_right = real(0), real(0), real(0), real(0)
         for c in range(channels):
-            a, b = tap(source, top_left, c, cval[c]), tap(source, top_right, c, cval[c])
-            d, e = tap(source, bottom_left, c, cval[c]), tap(source, bottom_right, c, cval[c])
+            a, b = tap(source, from_here, top_left[k], c, cval[c]), tap(source, from_here, top_right[k], c, cval[c])
+            d, e = tap(source, from_here, bottom_left[k], c, cval[c]), tap(source, from_here, bottom_right[k], c, cval[c])
             g = grad[grad_at + k * channels + c]
             across_top += g * (b - a)
             across_bottom += g * (e - d)
             down_left += g * (d - a)
             down_right += g * (e - b)
-        slope_x, slope_y = bilinear_slopes(across_top, across_bottom, down_left, down_right, weight_x, weight_y)
+        slope_x, slope_y = bilinear_slopes(across_top, across_bottom, down_left, down_right, weights_x[k], weights_y[k])
         gx[k] += slope_x
         gy[k] += slope_y
 
@@ -243,9 +246,7 @@ def checked_slope_row(
 def pull_stage(kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
     """Run a buffer's cotangents back through one stage, in place; points without any take no part, wherever they are."""
     if kind == AFFINE:
-        for k in range(count):
-            if gx[k] != 0 or gy[k] != 0:
-                gx[k], gy[k] = affine_pull(xs[k], ys[k], gx[k], gy[k], params, at, grads)
+        pull_affine_row(xs, ys, gx, gy, count, params, at, grads)
     elif kind == PROJECTIVE:
         for k in range(count):
             if gx[k] != 0 or gy[k] != 0:
@@ -256,20 +257,52 @@ def pull_stage(kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
                 gx[k], gy[k] = map_pull(kind, xs[k], ys[k], xs_out[k], ys_out[k], gx[k], gy[k], params, at, grads)
 
 
+@row_loop
+def pull_affine_row(xs, ys, gx, gy, count, params, at, grads):
+    """The sums of :func:`affine_pull`, in registers."""
+    x_sum, xx_sum, xy_sum, y_sum, yx_sum, yy_sum = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(count):
+        g, h = np.float64(gx[k]), np.float64(gy[k])
+        taken = (g != 0) | (h != 0)
+        x, y = xs[k] if taken else 0.0, ys[k] if taken else 0.0
+        xx_sum += g * x
+        xy_sum += g * y
+        x_sum += g
+        yx_sum += h * x
+        yy_sum += h * y
+        y_sum += h
+        gx[k], gy[k] = affine_cotangent(g, h, params, at)
+    grads[at] += xx_sum
+    grads[at + 1] += xy_sum
+    grads[at + 2] += x_sum
+    grads[at + 3] += yx_sum
+    grads[at + 4] += yy_sum
+    grads[at + 5] += y_sum
+
+
 @driver
 def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interpolation, mode, strips, reach, first, last):
     """Add the output gradient to the image gradient, for strips ``first`` to ``last``, counted image by image.
 
     ``grad_images`` (N, planes, H, W, C) starts at zero; ``reach`` as :func:`pull_tiles` leaves it, or empty for one strip.
     """
+    scatter_each_strip(
+        grad_images, grad_out, grid, table, params, below_one, interpolation, mode, strips, reach,
+        row_buffers(grad_out), first, last,
+    )  # fmt: skip
+    return 0
+
+
+@row_loop
+def scatter_each_strip(
+    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, strips, reach, buffers, first, last
+):  # fmt: skip
     _, planes, height, width, channels = grad_images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
     target, grad = grad_images.reshape(-1), grad_out.reshape(-1)
     tiles_across = -(-columns // TILE_COLUMNS)
-    xs, ys = np.empty(TILE_COLUMNS), np.empty(TILE_COLUMNS)
-    i, j = np.empty(TILE_COLUMNS, np.int32), np.empty(TILE_COLUMNS, np.int32)
-    weights_x, weights_y = np.empty(TILE_COLUMNS, grad.dtype), np.empty(TILE_COLUMNS, grad.dtype)
-    inside = np.empty(TILE_COLUMNS, np.uint8)
+    xs, ys, i, j, weights_x, weights_y, taps, region = buffers
+    straight = is_straight(grid, table)
     for strip in range(first, last):
         n = strip // strips
         low, high = height * (strip % strips) // strips, height * (strip % strips + 1) // strips - 1
@@ -289,17 +322,22 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
                     whole = reach_low >= low and reach_high <= high
                 begin_row(grid, n, row, column_start, count, xs, ys)
                 apply_stages(xs, ys, count, table, params_row)
-                if mode == CONSTANT and count_outside(xs, ys, count, width, height) == count:
-                    continue
                 lead = lead_of(xs[count // 2], ys[count // 2], x_before, y_before, width, channels)
                 x_before, y_before = xs[count // 2], ys[count // 2]
-                inner = mark_inside(xs, ys, count, inside, 0.0, width - 1.0, height - 1.0)
+                inner, beyond = classify(xs, ys, count, region, 0.0, 1.0, width, height, mode, straight)
                 start = np.int64(0)
                 while start < count:
-                    stop = count if inner == count else run_end(inside, start, count)
-                    fast = whole and inside[start] == 1 and interpolation == BILINEAR
+                    stop = count if inner == count or beyond == count else run_end(region, start, count)
+                    fast = whole and region[start] == INSIDE and interpolation == BILINEAR
+                    if region[start] == BEYOND:
+                        start = stop
+                        continue
                     if fast:
                         split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
+                    elif interpolation == BILINEAR:
+                        border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
+                    else:
+                        nearest_taps_row(xs, ys, start, stop, height, width, channels, mode, taps[0])
                     for p in range(planes):
                         to_here = (n * planes + p) * height * width * channels
                         grad_at = (((n * planes + p) * rows + row) * columns + column_start) * channels
@@ -308,13 +346,17 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
                             scatter_row(
                                 target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels
                             )
+                        elif interpolation == BILINEAR:
+                            border_scatter_row(
+                                target, to_here, grad, grad_at, taps, weights_x, weights_y, start, stop, channels,
+                                low * width * channels, (high + 1) * width * channels,
+                            )  # fmt: skip
                         else:
-                            checked_scatter_row(
-                                target, to_here, grad, grad_at, xs, ys, start, stop, height, width, channels,
-                                interpolation, mode, below_one, low, high,
+                            nearest_scatter_row(
+                                target, to_here, grad, grad_at, taps[0], start, stop, channels,
+                                low * width * channels, (high + 1) * width * channels,
                             )  # fmt: skip
                     start = stop
-    return 0
 
 
 @row_loop
@@ -349,32 +391,37 @@ def scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, sta
 
 
 @row_loop
-def checked_scatter_row(
-    target, to_here, grad, grad_at, xs, ys, start, stop, height, width, channels, interpolation, mode, below_one, low, high
+def border_scatter_row(
+    target, to_here, grad, grad_at, taps, weights_x, weights_y, start, stop, channels, owned_from, owned_to
 ):  # fmt: skip
-    """The adjoint of sampling anywhere, for the taps in source rows ``low`` to ``high``."""
-    one = type(below_one)(1)
-    owned_from, owned_to = to_here + low * width * channels, to_here + (high + 1) * width * channels
+    """The adjoint of bilinear sampling anywhere, for the taps that this strip owns; one outside belongs to none."""
+    top_left, top_right, bottom_left, bottom_right = taps
+    one = type(weights_x[start])(1)
     for k in range(start, stop):
-        if not (math.isfinite(xs[k]) and math.isfinite(ys[k])):
-            continue
-        there = grad_at + k * channels
-        if interpolation != BILINEAR:
-            at = nearest_tap(xs[k], ys[k], to_here, height, width, channels, mode)
-            add_tap(target, at, owned_from, owned_to, grad, there, channels, one, one)
-            continue
-        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
-            xs[k], ys[k], to_here, height, width, channels, mode, below_one
-        )
-        add_tap(target, top_left, owned_from, owned_to, grad, there, channels, one - weight_y, one - weight_x)
-        add_tap(target, top_right, owned_from, owned_to, grad, there, channels, one - weight_y, weight_x)
-        add_tap(target, bottom_left, owned_from, owned_to, grad, there, channels, weight_y, one - weight_x)
-        add_tap(target, bottom_right, owned_from, owned_to, grad, there, channels, weight_y, weight_x)
+        for c in range(channels):
+            g = grad[grad_at + k * channels + c]
+            below = g * weights_y[k]
+            above = g * (one - weights_y[k])
+            if owned_from <= top_left[k] < owned_to:
+                target[to_here + top_left[k] + c] += above * (one - weights_x[k])
+            if owned_from <= top_right[k] < owned_to:
+                target[to_here + top_right[k] + c] += above * weights_x[k]
+            if owned_from <= bottom_left[k] < owned_to:
+                target[to_here + bottom_left[k] + c] += below * (one - weights_x[k])
+            if owned_from <= bottom_right[k] < owned_to:
+                target[to_here + bottom_right[k] + c] += below * weights_x[k]
 
 
 @row_loop
-def add_tap(target, at, owned_from, owned_to, grad, there, channels, weight_y, weight_x):
-    """Give one tap its share, if this strip owns it; one outside belongs to none."""
-    if owned_from <= at < owned_to:
-        for c in range(channels):
-            target[at + c] += grad[there + c] * weight_y * weight_x
+def nearest_taps_row(xs, ys, start, stop, height, width, channels, mode, taps):
+    for k in range(start, stop):
+        taps[k] = nearest_tap(xs[k], ys[k], height, width, channels, mode)
+
+
+@row_loop
+def nearest_scatter_row(target, to_here, grad, grad_at, taps, start, stop, channels, owned_from, owned_to):
+    """The adjoint of nearest sampling, for the taps that this strip owns."""
+    for k in range(start, stop):
+        if owned_from <= taps[k] < owned_to:
+            for c in range(channels):
+                target[to_here + taps[k] + c] += grad[grad_at + k * channels + c]

@@ -262,12 +262,21 @@ def map_jacobian(kind, x, y, params, at):
 
 @inlined
 def affine_pull(x, y, gx, gy, params, at, grads):
-    grads[at] += gx * x
-    grads[at + 1] += gx * y
-    grads[at + 2] += gx
-    grads[at + 3] += gy * x
-    grads[at + 4] += gy * y
-    grads[at + 5] += gy
+    add_moments(grads, at, gx, x, y)
+    add_moments(grads, at + 3, gy, x, y)
+    return affine_cotangent(gx, gy, params, at)
+
+
+@inlined
+def add_moments(sums, at, g, x, y):
+    """What a row (a, b, c) of a matrix receives through a x + b y + c."""
+    sums[at] += g * x
+    sums[at + 1] += g * y
+    sums[at + 2] += g
+
+
+@inlined
+def affine_cotangent(gx, gy, params, at):
     return gx * params[at] + gy * params[at + 3], gx * params[at + 1] + gy * params[at + 4]
 
 
@@ -278,15 +287,9 @@ def projective_pull(x, y, gx, gy, params, at, grads):
     gx /= w
     gy /= w
     gw = -(gx * u + gy * v)
-    grads[at] += gx * x
-    grads[at + 1] += gx * y
-    grads[at + 2] += gx
-    grads[at + 3] += gy * x
-    grads[at + 4] += gy * y
-    grads[at + 5] += gy
-    grads[at + 6] += gw * x
-    grads[at + 7] += gw * y
-    grads[at + 8] += gw
+    add_moments(grads, at, gx, x, y)
+    add_moments(grads, at + 3, gy, x, y)
+    add_moments(grads, at + 6, gw, x, y)
     return (
         gx * params[at] + gy * params[at + 3] + gw * params[at + 6],
         gx * params[at + 1] + gy * params[at + 4] + gw * params[at + 7],

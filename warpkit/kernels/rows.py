@@ -5,13 +5,21 @@ What forward and derivative drivers have in common.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from .compiling import prefetch, row_loop, shared
+from .compiling import allocating, prefetch, row_loop, shared
 from .maps import AFFINE, PROJECTIVE, affine, map_point, projective
+from .taps import CONSTANT, bilinear_taps
 
 TILE_ROWS = 64
 TILE_COLUMNS = 128
+
+# Where a point lies, by what sampling it takes.
+BEYOND = 0
+BORDER = 1
+INSIDE = 2
 
 # How many rows ahead, and how many pixels apart, source pixels are asked for: measured on slanted rows of large pictures.
 PREFETCH_ROWS = 8
@@ -29,6 +37,26 @@ def tile_pixels(out_shape: tuple[int, ...]) -> int:
     """Number of pixels in the largest of these tiles, all planes together."""
     _, planes, rows, columns, _ = out_shape
     return planes * min(rows, TILE_ROWS) * min(columns, TILE_COLUMNS)
+
+
+@allocating
+def row_buffers(like):
+    """Memory for one row: points, source pixels, weights (of ``like``'s type), taps at the border, regions."""
+    return (
+        np.empty(TILE_COLUMNS),
+        np.empty(TILE_COLUMNS),
+        np.empty(TILE_COLUMNS, np.int32),
+        np.empty(TILE_COLUMNS, np.int32),
+        np.empty(TILE_COLUMNS, like.dtype),
+        np.empty(TILE_COLUMNS, like.dtype),
+        (
+            np.empty(TILE_COLUMNS, np.int64),
+            np.empty(TILE_COLUMNS, np.int64),
+            np.empty(TILE_COLUMNS, np.int64),
+            np.empty(TILE_COLUMNS, np.int64),
+        ),
+        np.empty(TILE_COLUMNS, np.uint8),
+    )
 
 
 @shared
@@ -91,32 +119,50 @@ def projective_row(xs, ys, count, params, at):
         xs[k], ys[k] = projective(xs[k], ys[k], params, at)
 
 
+@shared
+def is_straight(grid, table):
+    """Whether coordinates neither rise and fall nor jump along a row: its ends then bound it, in computed numbers too."""
+    for stage in range(table.shape[0]):
+        if table[stage, 0] != AFFINE:
+            return False
+    return grid.shape[0] == 0
+
+
 @row_loop
-def mark_inside(xs, ys, count, inside, low, x_end, y_end):
-    """Mark the points in [low, end) along both axes, NaN never; returns how many there are."""
-    total = 0
+def classify(xs, ys, count, region, low, high, width, height, mode, straight):
+    """Sort points into regions; returns how many are ``INSIDE`` and how many ``BEYOND``.
+
+    All taps of a point inside are pixels of the source: it lies in [low, size - high) along both axes. A point beyond has the
+    fill for its value: NaN and infinite ones and, if the border is constant, those a pixel or more away.
+    """
+    if straight:
+        x_low, x_high = min(xs[0], xs[count - 1]), max(xs[0], xs[count - 1])
+        y_low, y_high = min(ys[0], ys[count - 1]), max(ys[0], ys[count - 1])
+        if x_low >= low and x_high < width - high and y_low >= low and y_high < height - high:
+            region[0] = INSIDE
+            return count, 0
+        if mode == CONSTANT and (x_high <= -1 or x_low >= width or y_high <= -1 or y_low >= height):
+            region[0] = BEYOND
+            return 0, count
+    near, x_far, y_far = -math.inf, math.inf, math.inf
+    if mode == CONSTANT:
+        near, x_far, y_far = -1.0, float(width), float(height)
+    x_end, y_end = width - high, height - high
+    total_inside, total_near = 0, 0
     for k in range(count):
         x, y = xs[k], ys[k]
-        inner = (x >= low) & (x < x_end) & (y >= low) & (y < y_end)
-        inside[k] = inner
-        total += inner
-    return total
+        is_near = (x > near) & (x < x_far) & (y > near) & (y < y_far)
+        is_inside = (x >= low) & (x < x_end) & (y >= low) & (y < y_end)
+        region[k] = np.uint8(is_near) + np.uint8(is_inside)
+        total_inside += is_inside
+        total_near += is_near
+    return total_inside, count - total_near
 
 
 @row_loop
-def count_outside(xs, ys, count, width, height):
-    """How many points are a pixel or more away from the image, or NaN."""
-    total = 0
-    for k in range(count):
-        x, y = xs[k], ys[k]
-        total += not ((x > -1) & (x < width) & (y > -1) & (y < height))
-    return total
-
-
-@row_loop
-def run_end(inside, start, count):
+def run_end(region, start, count):
     stop = start + 1
-    while stop < count and inside[stop] == inside[start]:
+    while stop < count and region[stop] == region[start]:
         stop += 1
     return stop
 
@@ -132,6 +178,16 @@ def split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one):
         i[k] = row
         weights_x[k] = min(real(xs[k] - column), below_one)
         weights_y[k] = min(real(ys[k] - row), below_one)
+
+
+@row_loop
+def border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y):
+    """Send border points through the border rule: where their four taps begin in a plane of the source, and their weights."""
+    top_left, top_right, bottom_left, bottom_right = taps
+    for k in range(start, stop):
+        top_left[k], top_right[k], bottom_left[k], bottom_right[k], weights_x[k], weights_y[k] = bilinear_taps(
+            xs[k], ys[k], height, width, channels, mode, below_one
+        )
 
 
 @shared

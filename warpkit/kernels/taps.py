@@ -67,23 +67,23 @@ def border_index(i, size, mode):
 
 
 @shared
-def tap_index(first, row, column, width, channels):
-    """Where a tap's channels begin in a flat array whose image begins at ``first``; ``OUTSIDE`` if the border rule said so."""
+def tap_index(row, column, width, channels):
+    """Where a tap's channels begin in a plane; ``OUTSIDE`` if the border rule said so."""
     if row < 0 or column < 0:
         return OUTSIDE
-    return first + (row * width + column) * channels
+    return (row * width + column) * channels
 
 
-@shared
-def tap(source, index, channel, cval):
-    """One source value as a float; ``cval`` outside."""
+@inlined
+def tap(source, first, index, channel, cval):
+    """One value, as a float, of a plane that begins at ``first`` in the flat source; ``cval`` outside."""
     if index < 0:
         return cval
-    return type(cval)(source[index + channel])
+    return type(cval)(source[first + index + channel])
 
 
 @shared
-def bilinear_taps(x, y, first, height, width, channels, mode, below_one):
+def bilinear_taps(x, y, height, width, channels, mode, below_one):
     """The taps of a finite point anywhere (top left, top right, bottom left, bottom right), and its weights along x and y."""
     real = type(below_one)
     x, y = fold_coordinate(x, width, mode), fold_coordinate(y, height, mode)
@@ -92,23 +92,23 @@ def bilinear_taps(x, y, first, height, width, channels, mode, below_one):
     right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
     left, top = border_index(left, width, mode), border_index(top, height, mode)
     return (
-        tap_index(first, top, left, width, channels),
-        tap_index(first, top, right, width, channels),
-        tap_index(first, bottom, left, width, channels),
-        tap_index(first, bottom, right, width, channels),
+        tap_index(top, left, width, channels),
+        tap_index(top, right, width, channels),
+        tap_index(bottom, left, width, channels),
+        tap_index(bottom, right, width, channels),
         weight_x,
         weight_y,
     )
 
 
 @shared
-def nearest_tap(x, y, first, height, width, channels, mode):
+def nearest_tap(x, y, height, width, channels, mode):
     """The tap nearest to a finite point anywhere; half a pixel belongs to the right and lower neighbour."""
     x, y = fold_coordinate(x, width, mode), fold_coordinate(y, height, mode)
     left, top = int(math.floor(x)), int(math.floor(y))
     column = border_index(left + (x - left >= 0.5), width, mode)
     row = border_index(top + (y - top >= 0.5), height, mode)
-    return tap_index(first, row, column, width, channels)
+    return tap_index(row, column, width, channels)
 
 
 @inlined
