@@ -15,7 +15,7 @@ from .files import Item, plan_files
 from .motion import Motion, Plan, motion_options
 from .pictures import Picture, PictureError, read_picture, require_cv2, write_picture
 
-INTERPOLATIONS = ("bilinear", "nearest")
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
 MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
 
 

@@ -15,7 +15,8 @@ import warpkit as wk
 from warpkit.testing import check_adjoint, check_vjp
 
 MODES = ["constant", "edge", "symmetric", "reflect", "wrap"]
-INTERPOLATIONS = ["bilinear", "nearest"]
+INTERPOLATIONS = ["bilinear", "bicubic", "nearest"]
+SMOOTH = ["bilinear", "bicubic"]
 # Sample points nearer than this to a kink take no part in a comparison with differences.
 KINK_MARGIN = 1e-3
 FAMILIES = ["affine", "projective", "spline", "field", "inverse spline", "inverse field", "composition"]
@@ -73,14 +74,15 @@ def test_image_gradient_is_the_adjoint(family, interpolation, mode, shape, outpu
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("interpolation", SMOOTH)
 @pytest.mark.parametrize("family", FAMILIES)
 @few
 @given(shape=shapes, output_shape=shapes, channels=st.integers(1, 4), seed=seeds)
-def test_parameter_gradient_agrees_with_differences(family, mode, shape, output_shape, channels, seed):
+def test_parameter_gradient_agrees_with_differences(family, interpolation, mode, shape, output_shape, channels, seed):
     inverse_map = make_map(family, shape, seed)
     random = np.random.default_rng(seed)
     image = random.normal(size=(*shape, channels))
-    options = {"mode": mode, "cval": 0.3}
+    options = {"interpolation": interpolation, "mode": mode, "cval": 0.3}
     _, pullback = wk.warp_vjp(image, inverse_map, output_shape, **options)
     grad = random.normal(size=(*output_shape, channels)) * far_from_kinks(inverse_map, output_shape)[..., None]
     params = inverse_map.params
@@ -101,22 +103,24 @@ def test_parameter_gradient_agrees_with_differences(family, mode, shape, output_
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("interpolation", SMOOTH)
 @few
 @given(shape=shapes, output_shape=shapes, channels=st.integers(1, 4), seed=seeds)
-def test_grid_gradient_agrees_with_differences(mode, shape, output_shape, channels, seed):
+def test_grid_gradient_agrees_with_differences(interpolation, mode, shape, output_shape, channels, seed):
     random = np.random.default_rng(seed)
     image = random.normal(size=(*shape, channels))
     grid = random.uniform(-3, 27, (*output_shape, 2))
     far = (np.abs(grid - np.round(grid)) > KINK_MARGIN).all(axis=-1)
-    _, pullback = wk.sample_vjp(image, grid, mode=mode, cval=-0.2)
+    options = {"interpolation": interpolation, "mode": mode}
+    _, pullback = wk.sample_vjp(image, grid, **options, cval=-0.2)
     check_vjp(
-        lambda p: wk.sample(image, p, mode=mode, cval=-0.2),
+        lambda p: wk.sample(image, p, **options, cval=-0.2),
         lambda g: pullback(g)[1],
         grid,
         grad_output=random.normal(size=(*output_shape, channels)) * far[..., None],
         seed=seed,
     )
-    check_adjoint(lambda v: wk.sample(v, grid, mode=mode), lambda g: pullback(g)[0], image, seed=seed)
+    check_adjoint(lambda v: wk.sample(v, grid, **options), lambda g: pullback(g)[0], image, seed=seed)
 
 
 def batch_case():
@@ -186,8 +190,9 @@ def test_batch_equals_single_images(kind):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("interpolation", SMOOTH)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_gradients_are_the_same_bits_for_any_number_of_threads(family, dtype):
+def test_gradients_are_the_same_bits_for_any_number_of_threads(family, interpolation, dtype):
     random = np.random.default_rng(0)
     image = random.normal(size=(150, 300, 3)).astype(dtype)
     inverse_map = make_map(family, (150, 300), 1) @ wk.Affine.rotation(30, (150, 75))
@@ -196,7 +201,7 @@ def test_gradients_are_the_same_bits_for_any_number_of_threads(family, dtype):
     try:
         for threads in (1, 2, 3, 7):
             wk.set_num_threads(threads)
-            output, pullback = wk.warp_vjp(image, inverse_map, mode="reflect")
+            output, pullback = wk.warp_vjp(image, inverse_map, interpolation=interpolation, mode="reflect")
             results.append(pullback(np.sin(np.arange(output.size)).reshape(output.shape)))
     finally:
         wk.set_num_threads(before)

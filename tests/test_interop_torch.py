@@ -23,7 +23,7 @@ def relative_error(a, b):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("padding_mode", PADDINGS)
-@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 @pytest.mark.parametrize("shape", [(1, 3, 17, 23), (5, 2, 8, 9), (2, 1, 1, 7)])
 def test_grid_sample_equals_pytorchs(dtype, align_corners, padding_mode, mode, shape):
     torch.manual_seed(0)
@@ -63,13 +63,14 @@ def test_affine_grid_equals_pytorchs(align_corners, size):
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("padding_mode", PADDINGS)
-def test_first_and_second_derivatives_agree_with_differences(padding_mode, align_corners):
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_first_and_second_derivatives_agree_with_differences(mode, padding_mode, align_corners):
     torch.manual_seed(1)
     inputs = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
     grid = (torch.rand(2, 3, 4, 2, dtype=torch.float64) * 2.4 - 1.2).requires_grad_()
 
     def sample(inputs, grid):
-        return wkt.grid_sample(inputs, grid, padding_mode=padding_mode, align_corners=align_corners)
+        return wkt.grid_sample(inputs, grid, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
 
     assert torch.autograd.gradcheck(sample, (inputs, grid))
     assert torch.autograd.gradgradcheck(sample, (inputs, grid))
@@ -78,14 +79,16 @@ def test_first_and_second_derivatives_agree_with_differences(padding_mode, align
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("padding_mode", PADDINGS)
 @pytest.mark.parametrize("size", [None, (9, 13)])
-def test_affine_transform_equals_affine_grid_and_grid_sample(align_corners, padding_mode, size):
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_affine_transform_equals_affine_grid_and_grid_sample(mode, align_corners, padding_mode, size):
     torch.manual_seed(2)
     inputs = torch.randn(3, 4, 10, 12, dtype=torch.float64, requires_grad=True)
     theta = (torch.eye(2, 3, dtype=torch.float64) + 0.2 * torch.randn(3, 2, 3, dtype=torch.float64)).requires_grad_()
     rows, columns = size or (10, 12)
     grid = functional.affine_grid(theta, (3, 4, rows, columns), align_corners=align_corners)
-    theirs = functional.grid_sample(inputs, grid, padding_mode=padding_mode, align_corners=align_corners)
-    ours = wkt.spatial_transform(inputs, theta, "affine", size, align_corners, padding_mode=padding_mode)
+    options = {"mode": mode, "padding_mode": padding_mode}
+    theirs = functional.grid_sample(inputs, grid, align_corners=align_corners, **options)
+    ours = wkt.spatial_transform(inputs, theta, "affine", size, align_corners, **options)
     assert relative_error(ours, theirs) < 1e-12
     grad = torch.randn_like(theirs)
     for a, b in zip(*(torch.autograd.grad(y, (inputs, theta), grad) for y in (ours, theirs)), strict=True):
@@ -158,7 +161,7 @@ def test_module_trains():
         (lambda x, g: wkt.grid_sample(x, g[0]), ValueError, "grid must have shape"),
         (lambda x, g: wkt.grid_sample(x, g.double()), TypeError, "grid must have input's dtype"),
         (lambda x, g: wkt.grid_sample(x.int(), g), TypeError, "input must be a floating tensor"),
-        (lambda x, g: wkt.grid_sample(x, g, mode="bicubic"), ValueError, "mode must be"),
+        (lambda x, g: wkt.grid_sample(x, g, mode="trilinear"), ValueError, "mode must be"),
         (lambda x, g: wkt.grid_sample(x, g, padding_mode="wrap"), ValueError, "padding_mode must be"),
         (lambda x, g: wkt.spatial_transform(x, torch.eye(3)), ValueError, "theta must have shape"),
         (lambda x, g: wkt.spatial_transform(x, torch.eye(2, 3)[None], "rigid"), ValueError, "family must be"),

@@ -44,9 +44,9 @@ def from_normalized(
         raise ValueError(f"theta must have shape (2, 3) or (3, 3), got {array.shape}")
     matrix = array if len(array) == 3 else np.vstack([array, [0, 0, 1]])
     matrix = (
-        _pixels_from_normalized("input_shape", input_shape, align_corners)
+        pixels_from_normalized("input_shape", input_shape, align_corners)
         @ matrix
-        @ _normalized_from_pixels("output_shape", output_shape, align_corners)
+        @ normalized_from_pixels("output_shape", output_shape, align_corners)
     )
     return Affine(matrix[:2]) if len(array) == 2 else Projective(matrix)
 
@@ -64,9 +64,9 @@ def to_normalized(
     is_affine = isinstance(inverse_map, Affine)
     matrix = np.vstack([inverse_map.matrix, [0, 0, 1]]) if is_affine else inverse_map.matrix
     theta = (
-        _normalized_from_pixels("input_shape", input_shape, align_corners)
+        normalized_from_pixels("input_shape", input_shape, align_corners)
         @ matrix
-        @ _pixels_from_normalized("output_shape", output_shape, align_corners)
+        @ pixels_from_normalized("output_shape", output_shape, align_corners)
     )
     return theta[:2] if is_affine else theta
 
@@ -95,23 +95,23 @@ def _shifted(matrix: ArrayLike, shift: float) -> Affine | Projective:
     return Affine(full[:2]) if len(array) == 2 else Projective(full)
 
 
-def _scale_and_offset(size: int, align_corners: bool) -> tuple[float, float]:
+def scale_and_offset(size: int, align_corners: bool) -> tuple[float, float]:
     """pixel = scale * normalised + offset, along an axis of ``size`` pixels."""
-    if align_corners:
-        # PyTorch has every normalised coordinate at the centre of an axis of one pixel. A scale that is next to nothing does
-        # the same, and the map keeps an inverse.
-        return (2.0**-40, 0.0) if size == 1 else ((size - 1) / 2, (size - 1) / 2)
-    return size / 2, (size - 1) / 2
+    return ((size - 1) / 2 if align_corners else size / 2), (size - 1) / 2
 
 
-def _pixels_from_normalized(name: str, shape: tuple[int, int], align_corners: bool) -> NDArray[np.float64]:
+def pixels_from_normalized(name: str, shape: tuple[int, int], align_corners: bool) -> NDArray[np.float64]:
+    """The matrix (3, 3) from normalised points to pixels of a picture of ``shape`` (rows, columns), ``name`` in errors."""
     rows, columns = checks.shape_2d(name, shape)
-    scale_x, offset_x = _scale_and_offset(columns, align_corners)
-    scale_y, offset_y = _scale_and_offset(rows, align_corners)
+    (scale_x, offset_x), (scale_y, offset_y) = (scale_and_offset(size, align_corners) for size in (columns, rows))
+    # PyTorch has every normalised coordinate at the centre of an axis of one pixel. A scale that is next to nothing does the
+    # same, and the map keeps an inverse.
+    scale_x, scale_y = scale_x or 2.0**-40, scale_y or 2.0**-40
     return np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y], [0, 0, 1]])
 
 
-def _normalized_from_pixels(name: str, shape: tuple[int, int], align_corners: bool) -> NDArray[np.float64]:
-    matrix = _pixels_from_normalized(name, shape, align_corners)
+def normalized_from_pixels(name: str, shape: tuple[int, int], align_corners: bool) -> NDArray[np.float64]:
+    """The inverse of :func:`pixels_from_normalized`."""
+    matrix = pixels_from_normalized(name, shape, align_corners)
     scale, offset = np.diag(matrix), matrix[:, 2]
     return np.array([[1 / scale[0], 0, -offset[0] / scale[0]], [0, 1 / scale[1], -offset[1] / scale[1]], [0, 0, 1]])

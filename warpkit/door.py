@@ -11,7 +11,7 @@ from . import checks, pixels
 from .kernels.stages import Pipeline
 from .transforms import Affine, Composition, Projective, Transform
 
-Interpolation: TypeAlias = Literal["nearest", "bilinear"]
+Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic"]
 Mode: TypeAlias = Literal["constant", "edge", "symmetric", "reflect", "wrap"]
 Map: TypeAlias = Transform | NDArray[Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from .kernels import cpu, cpu_vjp
 from .kernels.maps import DISPLACEMENT
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
-from .kernels.taps import INTERPOLATIONS, MODES
+from .kernels.taps import BICUBIC, INTERPOLATIONS, MODES
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -31,6 +32,8 @@ class Problem(NamedTuple):
     interpolation: int
     mode: int
     fill: NDArray[Any]  # (C,), its dtype is the working type
+    slope: float = -0.5  # the parameter of the bicubic kernel
+    limits: tuple[float, float] = (-math.inf, math.inf)  # what bicubic results, which may overshoot, are clipped to
 
     @property
     def _inputs(self) -> tuple[Any, ...]:
@@ -38,11 +41,14 @@ class Problem(NamedTuple):
 
     @property
     def _sampling(self) -> tuple[Any, ...]:
-        return pixels.largest_weight(self.images.dtype), self.interpolation, self.mode
+        real = self.fill.dtype.type
+        cubic = (real(self.slope), *map(real, self.limits)) if self.interpolation == BICUBIC else None
+        return pixels.largest_weight(self.images.dtype), self.interpolation, self.mode, cubic
 
     def nanoseconds(self, out_shape: tuple[int, ...]) -> float:
         """Rough time per tile."""
-        pixel = 3.0 + 2.0 * self.images.shape[4] + self.pipeline.nanoseconds
+        channel = 16.0 if self.interpolation == BICUBIC else 2.0
+        pixel = 3.0 + channel * self.images.shape[4] + self.pipeline.nanoseconds
         return float(tile_pixels(out_shape) * pixel)
 
 
@@ -65,6 +71,7 @@ def problem(
         code("interpolation", interpolation, INTERPOLATIONS),
         code("mode", mode, MODES),
         pixels.fill_value(cval, images.dtype, loaded.dtype, channels),
+        limits=pixels.clipping_range(images.dtype),
     )
 
 
@@ -77,8 +84,7 @@ def code(name: str, value: Any, table: dict[str, int]) -> int:
 
 def forward(job: Problem, out: NDArray[Any]) -> int:
     """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
-    below_one, interpolation, mode = job._sampling
-    arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, interpolation, mode)
+    arguments = (frozen(job.images), out, *job._inputs, job.fill, *job._sampling)
     return run_ranges(
         lambda first, last: cpu.warp_tiles(*arguments, first, last), tile_count(out.shape), job.nanoseconds(out.shape)
     )
@@ -114,8 +120,7 @@ def pull(job: Problem, grad_out: NDArray[Any], *, params: bool, grid: bool, reac
     grads = np.zeros((count * groups if params else 0, length))
     grad_grid = np.empty((count if grid else 0, rows, columns, 2), grad_out.dtype)
     reached = np.empty((count if reach else 0, rows, -(-columns // TILE_COLUMNS), 2), np.int32)
-    below_one, interpolation, mode = job._sampling
-    arguments = (frozen(job.images), frozen(grad_out), *job._inputs, job.fill, below_one, interpolation, mode)
+    arguments = (frozen(job.images), frozen(grad_out), *job._inputs, job.fill, *job._sampling)
     arguments += (tiles_per_group, grads, grad_grid, reached)
     run_ranges(
         lambda first, last: cpu_vjp.pull_tiles(*arguments, first, last),

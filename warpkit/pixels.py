@@ -68,6 +68,15 @@ def _value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
 
 
+@cache
+def clipping_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """What interpolation that overshoots is clipped to: the values of an integer type that are exact, no limits if floating."""
+    if dtype.kind == "f":
+        return -math.inf, math.inf
+    low, high = _value_range(dtype)
+    return max(low, -_LARGEST_EXACT), min(high, _LARGEST_EXACT)
+
+
 def load(name: str, image: NDArray[Any]) -> NDArray[Any]:
     """The image as the kernels take it: carrier dtype, native, C-contiguous; the image itself where it is so already."""
     carrier = carrier_dtype(name, image.dtype)
@@ -87,7 +96,8 @@ def store(result: NDArray[Any], out: NDArray[Any]) -> None:
         whole = np.floor(result)
         # not floor(result + 1/2): beyond 2**52 that sum is itself rounded
         result = whole + (result - whole >= 0.5)
-    out[...] = result.astype(out.dtype, copy=False)
+    with np.errstate(over="ignore"):  # beyond float16's range lies its infinity
+        out[...] = result.astype(out.dtype, copy=False)
 
 
 def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels: int) -> NDArray[Any]:

@@ -38,11 +38,13 @@ def warp(
     inverse_map : Transform or matrix
         A matrix (2, 3) stands for ``Affine``, (3, 3) for ``Projective``.
     output_shape : (rows, columns), default: the image's
-    interpolation : {"bilinear", "nearest"}
-        Integers are rounded to the nearest, halves up. Nearest takes the right and lower pixel at halves.
+    interpolation : {"bilinear", "nearest", "bicubic"}
+        Integers are rounded to the nearest, halves up. Nearest takes the right and lower pixel at halves. Bicubic is
+        Catmull-Rom's (Keys 1981 with a = -1/2): sharper, and may overshoot; integers are clipped to their range.
     mode : {"constant", "edge", "symmetric", "reflect", "wrap"}
         What lies beyond the border, in numpy.pad's names. "constant" replaces each tap outside by ``cval``, so that edges
-        are soft within one pixel. Where the map has no value (a homography's horizon), the output is ``cval`` in every mode.
+        are soft within one pixel (bicubic: two). Where the map has no value (a homography's horizon), the output is ``cval``
+        in every mode.
     cval : float
         Finite, and within the range of the image's dtype; rounded for integers.
     out : array, optional

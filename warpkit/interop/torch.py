@@ -7,7 +7,7 @@ CPU tensors, shared with the kernels without copies. Coordinates are PyTorch's: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .. import checks, engine
-from ..kernels.maps import AFFINE, PROJECTIVE, THIN_PLATE
+from ..conventions import scale_and_offset
+from ..kernels.maps import AFFINE
 from ..kernels.stages import Pipeline, Stage
-from ..kernels.taps import BILINEAR, CONSTANT, EDGE, MODES, NEAREST
-from ..transforms import ThinPlateSpline
-from .torch_reference import folded, grid_sample_reference, pixel_points, scale_and_offset
+from ..kernels.taps import BICUBIC, BILINEAR, MODES, NEAREST
+from .families import Family, packing
+from .torch_reference import BICUBIC_SLOPE, folded, grid_sample_reference, pixel_points
 
-Family = Literal["affine", "projective", "tps"]
-
-_MODES = {"bilinear": BILINEAR, "nearest": NEAREST}
+_MODES = {"bilinear": BILINEAR, "nearest": NEAREST, "bicubic": BICUBIC}
 _PADDINGS = ("zeros", "border", "reflection")
-_KINDS = {"affine": AFFINE, "projective": PROJECTIVE, "tps": THIN_PLATE}
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -63,8 +61,8 @@ def grid_sample(
         float32 or float64; float16 and bfloat16 are computed in float32.
     grid : (N, rows, columns, 2)
         Normalised (x, y), of input's dtype.
-    mode : {"bilinear", "nearest"}
-        Nearest rounds halves to even, as PyTorch does.
+    mode : {"bilinear", "nearest", "bicubic"}
+        As PyTorch's: nearest rounds halves to even, bicubic has a = -3/4.
     padding_mode : {"zeros", "border", "reflection"}
     align_corners : bool, default False
 
@@ -81,7 +79,7 @@ def grid_sample(
     if grid.dtype != input.dtype:
         raise TypeError(f"grid must have input's dtype {input.dtype}, got {grid.dtype}")
     if mode not in _MODES:
-        raise ValueError(f"mode must be 'bilinear' or 'nearest', got {mode!r}")
+        raise ValueError(f"mode must be one of {tuple(_MODES)}, got {mode!r}")
     if padding_mode not in _PADDINGS:
         raise ValueError(f"padding_mode must be one of {_PADDINGS}, got {padding_mode!r}")
     if input.dtype in _HALF:
@@ -119,15 +117,16 @@ def _grid_sample_backward(
         return grad_input, grad_grid
     job = _grid_problem(input, grid, mode, padding_mode, align_corners)
     planes = grad.contiguous().numpy()[..., None]
-    want_grid = want_grid and mode == "bilinear"
+    want_grid = want_grid and mode != "nearest"
     strips = engine.strips_per_image(job) if want_input else 1
     pulled = engine.pull(job, planes, params=False, grid=want_grid, reach=strips > 1)
     if want_input:
         grad_input = torch.from_numpy(engine.scatter(job, planes, strips, pulled.reach)[..., 0])
     if pulled.grid is not None:
-        _, slope = folded(pixel_points(grid, input.shape, align_corners), input.shape, padding_mode, align_corners)
         scale = [scale_and_offset(n, align_corners)[0] for n in (input.shape[3], input.shape[2])]
-        grad_grid = torch.from_numpy(pulled.grid) * slope * torch.tensor(scale, dtype=grid.dtype)
+        grad_grid = torch.from_numpy(pulled.grid) * torch.tensor(scale, dtype=grid.dtype)
+        if mode == "bilinear" and padding_mode != "zeros":
+            grad_grid *= folded(pixel_points(grid, input.shape, align_corners), input.shape, padding_mode, align_corners)[1]
     return grad_input, grad_grid
 
 
@@ -189,9 +188,9 @@ _grid_sample_backward.register_autograd(_pull_backward, setup_context=_save_back
 
 
 def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> engine.Problem:
-    """Points in pixels by an affine stage on top of the grid; reflection and rounding, which are PyTorch's own, before it."""
+    """Points in pixels by an affine stage on top of the grid; what PyTorch does to points rather than to taps, before it."""
     points, pipeline = grid.detach(), engine.NO_STAGES
-    if padding_mode == "reflection" or mode == "nearest":
+    if _moves_points(mode, padding_mode):
         points, _ = folded(pixel_points(points, input.shape, align_corners), input.shape, padding_mode, align_corners)
         points = points.round() if mode == "nearest" else points
     else:
@@ -205,9 +204,19 @@ def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, ali
         pipeline,
         points.contiguous().numpy(),
         _MODES[mode],
-        CONSTANT if padding_mode == "zeros" else EDGE,
+        MODES[_border(padding_mode, align_corners)],
         _no_fill(input),
+        BICUBIC_SLOPE,
     )
+
+
+def _moves_points(mode: str, padding_mode: str) -> bool:
+    return mode == "nearest" or (mode == "bilinear" and padding_mode == "reflection")
+
+
+def _border(padding_mode: str, align_corners: bool) -> str:
+    """The rule for taps that is PyTorch's padding."""
+    return {"zeros": "constant", "border": "edge", "reflection": "reflect" if align_corners else "symmetric"}[padding_mode]
 
 
 def _no_fill(input: Tensor) -> NDArray[Any]:
@@ -236,7 +245,7 @@ def spatial_transform(
     family : {"affine", "projective", "tps"}
     size : (rows, columns), default: input's
     align_corners : bool, default False
-    mode : {"bilinear", "nearest"}
+    mode : {"bilinear", "nearest", "bicubic"}
     padding_mode : {"zeros", "border", "reflection"}
     control_points : (K, 2), "tps" only
         Normalised; the default is a square grid of K points over [-1, 1].
@@ -247,21 +256,18 @@ def spatial_transform(
         Differentiable once with respect to input and theta.
     """
     _check_input(input)
-    if family not in _KINDS:
-        raise ValueError(f"family must be one of {', '.join(map(repr, _KINDS))}, got {family!r}")
     if mode not in _MODES or padding_mode not in _PADDINGS:
         raise ValueError(f"mode must be one of {tuple(_MODES)} and padding_mode of {_PADDINGS}, got {mode!r}, {padding_mode!r}")
-    rows, columns = input.shape[2:] if size is None else checks.shape_2d("size", size)
-    shape = (rows, columns)
-    if family == "tps":
-        params = _spline_params(theta, input.shape, shape, align_corners, control_points)
-    else:
-        params = _matrix_params(theta, input.shape, shape, align_corners, family)
-    if len(params) != len(input):
-        raise ValueError(f"theta must have one entry for each of the {len(input)} inputs, got {len(params)}")
-    border = {"zeros": "constant", "border": "edge", "reflection": "reflect" if align_corners else "symmetric"}[padding_mode]
+    input_shape = (input.shape[2], input.shape[3])
+    rows, columns = input_shape if size is None else checks.shape_2d("size", size)
+    points = None if control_points is None else control_points.detach().double().numpy()
+    kind, matrix, fixed = packing(family, tuple(theta.shape), input_shape, (rows, columns), align_corners, points)
+    if len(theta) != len(input):
+        raise ValueError(f"theta must have one entry for each of the {len(input)} inputs, got {len(theta)}")
+    params = theta.double().reshape(len(theta), -1) @ torch.from_numpy(matrix.T) + torch.from_numpy(fixed)
+    border = _border(padding_mode, align_corners)
     working = input.float() if input.dtype in _HALF else input
-    return _warp(working, params, _KINDS[family], rows, columns, mode, border).to(input.dtype)
+    return _warp(working, params, kind, rows, columns, mode, border).to(input.dtype)
 
 
 @torch.library.custom_op("warpkit::warp", mutates_args=())
@@ -324,51 +330,8 @@ def _warp_problem(input: Tensor, params: Tensor, kind: int, mode: str, border: s
         _MODES[mode],
         MODES[border],
         _no_fill(input),
+        BICUBIC_SLOPE,
     )
-
-
-def _matrix_params(theta: Tensor, input_shape: Sequence[int], shape: tuple[int, int], align: bool, family: str) -> Tensor:
-    """Packed matrices in pixels, (N, 6) or (N, 9) float64: N(src)^-1 theta N(dst)."""
-    expected = (2, 3) if family == "affine" else (3, 3)
-    if theta.ndim != 3 or tuple(theta.shape[1:]) != expected:
-        raise ValueError(f"theta must have shape (N, {expected[0]}, {expected[1]}) for {family!r}, got {tuple(theta.shape)}")
-    matrix = theta.double()
-    if family == "affine":
-        last = torch.tensor([[[0.0, 0.0, 1.0]]], dtype=torch.float64).expand(len(matrix), 1, 3)
-        matrix = torch.cat([matrix, last], dim=1)
-    to_pixels = _pixels_from_normalized((input_shape[3], input_shape[2]), align)
-    from_pixels = torch.linalg.inv(_pixels_from_normalized((shape[1], shape[0]), align, invertible=True))
-    return (to_pixels @ matrix @ from_pixels)[:, : expected[0]].reshape(len(matrix), -1)
-
-
-def _pixels_from_normalized(size: tuple[int, int], align_corners: bool, invertible: bool = False) -> Tensor:
-    (scale_x, offset_x), (scale_y, offset_y) = (scale_and_offset(n, align_corners) for n in size)
-    if invertible:  # the one pixel of an axis is at 0, whatever the scale
-        scale_x, scale_y = scale_x or 1.0, scale_y or 1.0
-    return torch.tensor([[scale_x, 0, offset_x], [0, scale_y, offset_y], [0, 0, 1]], dtype=torch.float64)
-
-
-def _spline_params(
-    theta: Tensor, input_shape: Sequence[int], shape: tuple[int, int], align: bool, control_points: Tensor | None
-) -> Tensor:
-    """Packed splines in pixels (N, length) float64, linear in theta."""
-    if theta.ndim != 3 or theta.shape[2] != 2:
-        raise ValueError(f"theta must have shape (N, K, 2) for 'tps', got {tuple(theta.shape)}")
-    count = theta.shape[1]
-    if control_points is None:
-        side = round(count**0.5)
-        if side * side != count or side < 2:
-            raise ValueError(f"control_points must be given for {count} points, which are not a square grid")
-        line = torch.linspace(-1, 1, side, dtype=torch.float64)
-        control_points = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1).reshape(-1, 2)
-    if tuple(control_points.shape) != (count, 2):
-        raise ValueError(f"control_points must have shape ({count}, 2), got {tuple(control_points.shape)}")
-    to_output = _pixels_from_normalized((shape[1], shape[0]), align, invertible=True).numpy()
-    points = control_points.detach().double().numpy() @ to_output[:2, :2] + to_output[:2, 2]
-    operator, fixed = ThinPlateSpline(points, points).packing()
-    to_input = _pixels_from_normalized((input_shape[3], input_shape[2]), align)
-    values = theta.double() @ to_input[:2, :2] + to_input[:2, 2]
-    return values.reshape(len(values), -1) @ torch.from_numpy(operator).T + torch.from_numpy(fixed)
 
 
 def _check_input(input: Tensor) -> None:

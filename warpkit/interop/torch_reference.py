@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..conventions import scale_and_offset
+from ..kernels.taps import cubic_weights
 
-def scale_and_offset(count: int, align_corners: bool) -> tuple[float, float]:
-    """pixel = scale * normalised + offset along an axis of ``count`` pixels."""
-    return ((count - 1) / 2 if align_corners else count / 2), (count - 1) / 2
+BICUBIC_SLOPE = -0.75  # PyTorch's kernel, see cubic_weights
 
 
 def pixel_points(grid: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
@@ -45,6 +45,8 @@ def grid_sample_reference(input: Tensor, grid: Tensor, mode: str, padding_mode: 
     """The same values as ``grid_sample``, from operations that PyTorch can differentiate twice."""
     size = input.shape
     points = pixel_points(grid, size, align_corners)
+    if mode == "bicubic":
+        return _bicubic(input, points, padding_mode, align_corners)
     brought, slope = folded(points.detach(), size, padding_mode, align_corners)
     points = brought + slope * (points - points.detach())
     if mode == "nearest":
@@ -56,6 +58,21 @@ def grid_sample_reference(input: Tensor, grid: Tensor, mode: str, padding_mode: 
     above = _gather(input, left, top) * (1 - weight_x) + _gather(input, left + 1, top) * weight_x
     below = _gather(input, left, top + 1) * (1 - weight_x) + _gather(input, left + 1, top + 1) * weight_x
     return above * (1 - weight_y) + below * weight_y
+
+
+def _bicubic(input: Tensor, points: Tensor, padding_mode: str, align_corners: bool) -> Tensor:
+    """The padding rule goes to each tap, not to the point."""
+    formula = getattr(cubic_weights, "py_func", cubic_weights)  # compiled code takes no tensors
+    corner = points.detach().floor()
+    weights_x, weights_y = (formula(t, BICUBIC_SLOPE) for t in (points - corner).unbind(-1))
+    total = torch.zeros((), dtype=input.dtype)
+    for row in range(4):
+        for column in range(4):
+            tap = corner + torch.tensor([column - 1, row - 1])
+            tap, _ = folded(tap, input.shape, padding_mode, align_corners)
+            weight = weights_x[column] * weights_y[row]
+            total = total + weight.unsqueeze(1) * _gather(input, *tap.unbind(-1))
+    return total
 
 
 def _gather(input: Tensor, column: Tensor, row: Tensor) -> Tensor:

@@ -19,9 +19,9 @@ import math
 import numpy as np
 
 from .compiling import driver, inlined, row_loop
+from .cubic import cubic_sample_run
 from .rows import (
     BEYOND,
-    BORDER,
     INSIDE,
     TILE_COLUMNS,
     TILE_ROWS,
@@ -34,13 +34,14 @@ from .rows import (
     prefetch_row,
     row_buffers,
     run_end,
+    sampling_extent,
     split_row,
 )
 from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
 
 
 @driver
-def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, first, last):
+def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, first, last):
     """Compute tiles ``first`` to ``last`` of ``out``.
 
     Parameters
@@ -55,6 +56,8 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
         Its dtype is the type that pixels are computed in.
     below_one
         Largest number below one of that type: no weight of a right or lower neighbour exceeds it.
+    cubic
+        None, or a tuple of that type if the interpolation is bicubic, see :mod:`cubic`; known to the compiler.
 
     Returns
     -------
@@ -62,20 +65,20 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
         How many points of ``grid`` were not finite.
     """
     buffers = row_buffers(cval)
-    return warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, buffers, first, last)
+    return warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, first, last)
 
 
 @row_loop
-def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, buffers, first, last):
+def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, first, last):
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
     tiles_down = -(-rows // TILE_ROWS)
     tiles_across = -(-columns // TILE_COLUMNS)
-    xs, ys, i, j, weights_x, weights_y, taps, region = buffers
+    xs, ys, region = buffers[0], buffers[1], buffers[7]
     straight = is_straight(grid, table)
-    low, high = (0.0, 1.0) if interpolation == BILINEAR else (-0.5, 0.5)
+    low, high, reach = sampling_extent(interpolation)
     invalid = 0
     for tile in range(first, last):
         n = tile // (tiles_down * tiles_across)
@@ -90,33 +93,53 @@ def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolat
             x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(x, y, x_before, y_before, width, channels)
             x_before, y_before = x, y
-            inner, beyond = classify(xs, ys, count, region, low, high, width, height, mode, straight)
+            inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
+            from_here = n * planes * source_size
+            to_here = n * planes * target_size + (row * columns + column_start) * channels
             start = np.int64(0)  # a literal would compile every row loop twice
             while start < count:
                 stop = count if inner == count or beyond == count else run_end(region, start, count)
                 where = region[start]
-                if interpolation == BILINEAR and where == INSIDE:
-                    split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
-                elif interpolation == BILINEAR and where == BORDER:
-                    border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
-                for p in range(planes):
-                    from_here = (n * planes + p) * source_size
-                    to_here = (n * planes + p) * target_size + (row * columns + column_start) * channels
-                    if where == BEYOND:
-                        fill_row(target, to_here, start, stop, cval)
-                    elif interpolation != BILINEAR and where == INSIDE:
-                        nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
-                    elif interpolation != BILINEAR:
-                        border_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
-                    elif where == INSIDE:
-                        prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
-                        bilinear_row(
-                            source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels
-                        )
-                    else:
-                        border_bilinear_row(source, from_here, target, to_here, taps, weights_x, weights_y, start, stop, cval)
+                if where == BEYOND:
+                    for p in range(planes):
+                        fill_row(target, to_here + p * target_size, start, stop, cval)
+                elif cubic is None:
+                    sample_run(
+                        source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+                        where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead,
+                    )  # fmt: skip
+                else:
+                    cubic_sample_run(
+                        cubic, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
+                        where == INSIDE, height, width, channels, mode, cval,
+                    )  # fmt: skip
                 start = stop
     return invalid
+
+
+@inlined
+def sample_run(
+    source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead,
+):  # fmt: skip
+    """Nearest or bilinear sampling of all planes at points that are all inside or all at the border."""
+    xs, ys, i, j, weights_x, weights_y, taps, _ = buffers
+    if interpolation == BILINEAR and is_inside:
+        split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
+    elif interpolation == BILINEAR:
+        border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
+    for _ in range(planes):
+        if interpolation == BILINEAR and is_inside:
+            prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
+            bilinear_row(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels)
+        elif interpolation == BILINEAR:
+            border_bilinear_row(source, from_here, target, to_here, taps, weights_x, weights_y, start, stop, cval)
+        elif is_inside:
+            nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
+        else:
+            border_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
+        from_here += source_size
+        to_here += target_size
 
 
 @row_loop

@@ -17,6 +17,7 @@ import math
 import numpy as np
 
 from .compiling import driver, inlined, row_loop
+from .cubic import cubic_scatter_run, cubic_slope_run
 from .maps import AFFINE, PROJECTIVE, affine_cotangent, map_pull, projective_pull
 from .rows import (
     BEYOND,
@@ -33,6 +34,7 @@ from .rows import (
     prefetch_row,
     row_buffers,
     run_end,
+    sampling_extent,
     split_row,
 )
 from .taps import BILINEAR, CONSTANT, EDGE, bilinear_slopes, nearest_tap, tap
@@ -40,14 +42,14 @@ from .taps import BILINEAR, CONSTANT, EDGE, bilinear_slopes, nearest_tap, tap
 
 @driver
 def pull_tiles(
-    images, grad_out, grid, table, params, cval, below_one, interpolation, mode,
-    tiles_per_group, grads, grad_grid, reach, first, last,
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
+    tiles_per_group, grads, grad_grid, reached, first, last,
 ):  # fmt: skip
     """Pull the output gradient back to parameters and grid, for groups ``first`` to ``last`` of tiles.
 
     Parameters
     ----------
-    images, grid, table, params, cval, below_one, interpolation, mode
+    images, grid, table, params, cval, below_one, interpolation, mode, cubic
         As for :func:`warpkit.kernels.cpu.warp_tiles`.
     grad_out : (N, planes, rows, columns, C)
         In the type that pixels are computed in.
@@ -57,33 +59,35 @@ def pull_tiles(
         Receives the gradient of the packed parameters; empty if not wanted.
     grad_grid : (N or 0, rows, columns, 2)
         Receives the gradient of the source points; empty if not wanted.
-    reach : (N or 0, rows, tiles across, 2) int32
+    reached : (N or 0, rows, tiles across, 2) int32
         Receives the first and last source row that each row of each tile touches, for :func:`scatter_strips`; may be empty.
     """
     stages = table.shape[0]
     xs, ys = np.empty((stages + 1, TILE_COLUMNS)), np.empty((stages + 1, TILE_COLUMNS))
     gx, gy = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
     pull_each_tile(
-        images, grad_out, grid, table, params, cval, below_one, interpolation, mode, tiles_per_group, grads, grad_grid, reach,
-        row_buffers(cval), xs, ys, gx, gy, first, last,
+        images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
+        tiles_per_group, grads, grad_grid, reached, row_buffers(cval), xs, ys, gx, gy, first, last,
     )  # fmt: skip
     return 0
 
 
 @row_loop
 def pull_each_tile(
-    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, tiles_per_group, grads, grad_grid, reach,
-    buffers, xs, ys, gx, gy, first, last,
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
+    tiles_per_group, grads, grad_grid, reached, buffers, xs, ys, gx, gy, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
     source, grad = images.reshape(-1), grad_out.reshape(-1)
+    source_size, grad_size = height * width * channels, rows * columns * channels
     tiles_down, tiles_across = -(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS)
     tiles = tiles_down * tiles_across
     groups = -(-tiles // tiles_per_group)
     stages = table.shape[0]
-    _, _, i, j, weights_x, weights_y, taps, region = buffers
+    region = buffers[7]
     straight = is_straight(grid, table)
+    low, high, reach = sampling_extent(interpolation)
     slopes_wanted = grads.shape[0] > 0 or grad_grid.shape[0] > 0
     for group in range(first, last):
         n = group // groups
@@ -100,39 +104,36 @@ def pull_each_tile(
                     copy_row(ys[stage], ys[stage + 1], count)
                     apply_stage(table[stage, 0], xs[stage + 1], ys[stage + 1], count, params_row, table[stage, 1])
                 x, y = xs[stages], ys[stages]
-                if reach.shape[0] > 0:
-                    low, high = rows_reached(y, count, height, mode)
-                    reach[n, row, column_start // TILE_COLUMNS, 0] = low
-                    reach[n, row, column_start // TILE_COLUMNS, 1] = high
+                if reached.shape[0] > 0:
+                    top, bottom = rows_reached(y, count, reach, height, mode)
+                    reached[n, row, column_start // TILE_COLUMNS, 0] = top
+                    reached[n, row, column_start // TILE_COLUMNS, 1] = bottom
                 if not slopes_wanted:
                     continue
                 clear_row(gx, gy, count)
-                if interpolation == BILINEAR:
-                    lead = lead_of(x[count // 2], y[count // 2], x_before, y_before, width, channels)
-                    x_before, y_before = x[count // 2], y[count // 2]
-                    inner, beyond = classify(x, y, count, region, 0.0, 1.0, width, height, mode, straight)
-                    start = np.int64(0)
-                    while start < count:
-                        stop = count if inner == count or beyond == count else run_end(region, start, count)
-                        where = region[start]
-                        if where == INSIDE:
-                            split_row(x, y, start, stop, i, j, weights_x, weights_y, below_one)
-                        elif where != BEYOND:
-                            border_row(x, y, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
-                        for p in range(planes if where != BEYOND else 0):
-                            from_here = (n * planes + p) * height * width * channels
-                            grad_at = (((n * planes + p) * rows + row) * columns + column_start) * channels
-                            if where == INSIDE:
-                                prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
-                                slope_row(
-                                    source, from_here, grad, grad_at, i, j, weights_x, weights_y,
-                                    start, stop, width, channels, gx, gy,
-                                )  # fmt: skip
-                            else:
-                                border_slope_row(
-                                    source, from_here, grad, grad_at, taps, weights_x, weights_y, start, stop, cval, gx, gy
-                                )
+                lead = lead_of(x[count // 2], y[count // 2], x_before, y_before, width, channels)
+                x_before, y_before = x[count // 2], y[count // 2]
+                inner, beyond = classify(x, y, count, region, low, high, reach, width, height, mode, straight)
+                from_here = n * planes * source_size
+                grad_at = n * planes * grad_size + (row * columns + column_start) * channels
+                start = np.int64(0)
+                while start < count:
+                    stop = count if inner == count or beyond == count else run_end(region, start, count)
+                    if region[start] == BEYOND:
                         start = stop
+                        continue
+                    if cubic is None:
+                        slope_run(
+                            source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y, gx, gy,
+                            start, stop, region[start] == INSIDE, height, width, channels, mode, cval, below_one,
+                            interpolation, lead,
+                        )  # fmt: skip
+                    else:
+                        cubic_slope_run(
+                            cubic, source, from_here, source_size, grad, grad_at, grad_size, planes, x, y, gx, gy,
+                            start, stop, height, width, channels, mode, cval,
+                        )  # fmt: skip
+                    start = stop
                 if grad_grid.shape[0] > 0:
                     write_grid_row(grad_grid, n, row, column_start, count, gx, gy)
                 if grads.shape[0] > 0:
@@ -141,6 +142,29 @@ def pull_each_tile(
                             table[stage, 0], xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], gx, gy, count,
                             params_row, table[stage, 1], grads[group],
                         )  # fmt: skip
+
+
+@inlined
+def slope_run(
+    source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, xs, ys, gx, gy,
+    start, stop, is_inside, height, width, channels, mode, cval, below_one, interpolation, lead,
+):  # fmt: skip
+    """Add to (gx, gy) the output gradient times all planes' slopes, at points inside or at the border; nearest has none."""
+    if interpolation != BILINEAR:
+        return
+    _, _, i, j, weights_x, weights_y, taps, _ = buffers
+    if is_inside:
+        split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
+    else:
+        border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
+    for _ in range(planes):
+        if is_inside:
+            prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
+            slope_row(source, from_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels, gx, gy)
+        else:
+            border_slope_row(source, from_here, grad, grad_at, taps, weights_x, weights_y, start, stop, cval, gx, gy)
+        from_here += source_size
+        grad_at += grad_size
 
 
 @row_loop
@@ -164,7 +188,7 @@ def write_grid_row(grad_grid, n, row, column_start, count, gx, gy):
 
 
 @row_loop
-def rows_reached(ys, count, height, mode):
+def rows_reached(ys, count, reach, height, mode):
     """First and last source row among the taps of a buffer; (0, -1) for none, all rows where a border rule folds."""
     low, high = math.inf, -math.inf
     for k in range(count):
@@ -175,13 +199,12 @@ def rows_reached(ys, count, height, mode):
             high = y
     if low > high:
         return 0, -1
-    if mode > EDGE and (low < 0 or high > height - 1):
+    if mode > EDGE and (low < reach - 1 or high > height - reach):
         return 0, height - 1
-    if mode == CONSTANT and (low >= height or high <= -1):
+    if mode == CONSTANT and (low >= height - 1 + reach or high <= -reach):
         return 0, -1
     last = height - 1.0
-    # half a pixel more for nearest, a pixel for bilinear
-    return int(min(max(low - 1.0, 0.0), last)), int(min(max(high + 1.0, 0.0), last))
+    return int(min(max(low - reach, 0.0), last)), int(min(max(high + reach, 0.0), last))
 
 
 @row_loop
@@ -281,13 +304,15 @@ def pull_affine_row(xs, ys, gx, gy, count, params, at, grads):
 
 
 @driver
-def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interpolation, mode, strips, reach, first, last):
+def scatter_strips(
+    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached, first, last
+):  # fmt: skip
     """Add the output gradient to the image gradient, for strips ``first`` to ``last``, counted image by image.
 
-    ``grad_images`` (N, planes, H, W, C) starts at zero; ``reach`` as :func:`pull_tiles` leaves it, or empty for one strip.
+    ``grad_images`` (N, planes, H, W, C) starts at zero; ``reached`` as :func:`pull_tiles` leaves it, or empty for one strip.
     """
     scatter_each_strip(
-        grad_images, grad_out, grid, table, params, below_one, interpolation, mode, strips, reach,
+        grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached,
         row_buffers(grad_out), first, last,
     )  # fmt: skip
     return 0
@@ -295,17 +320,20 @@ def scatter_strips(grad_images, grad_out, grid, table, params, below_one, interp
 
 @row_loop
 def scatter_each_strip(
-    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, strips, reach, buffers, first, last
+    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached, buffers, first, last
 ):  # fmt: skip
     _, planes, height, width, channels = grad_images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
     target, grad = grad_images.reshape(-1), grad_out.reshape(-1)
+    target_size, grad_size = height * width * channels, rows * columns * channels
     tiles_across = -(-columns // TILE_COLUMNS)
-    xs, ys, i, j, weights_x, weights_y, taps, region = buffers
+    xs, ys, region = buffers[0], buffers[1], buffers[7]
     straight = is_straight(grid, table)
+    low, high, reach = sampling_extent(interpolation)
     for strip in range(first, last):
         n = strip // strips
-        low, high = height * (strip % strips) // strips, height * (strip % strips + 1) // strips - 1
+        top, bottom = height * (strip % strips) // strips, height * (strip % strips + 1) // strips - 1
+        owned_from, owned_to = top * width * channels, (bottom + 1) * width * channels
         params_row = params[n if params.shape[0] > 1 else 0]
         for tile in range(-(-rows // TILE_ROWS) * tiles_across):
             across = tile % tiles_across
@@ -314,54 +342,69 @@ def scatter_each_strip(
             row_start = tile // tiles_across * TILE_ROWS
             x_before, y_before = math.nan, math.nan
             for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-                whole = strips == 1
-                if not whole:
-                    reach_low, reach_high = reach[n, row, across, 0], reach[n, row, across, 1]
-                    if reach_high < low or reach_low > high:
+                owns_all = strips == 1
+                if not owns_all:
+                    highest, lowest = reached[n, row, across, 0], reached[n, row, across, 1]
+                    if lowest < top or highest > bottom:
                         continue
-                    whole = reach_low >= low and reach_high <= high
+                    owns_all = highest >= top and lowest <= bottom
                 begin_row(grid, n, row, column_start, count, xs, ys)
                 apply_stages(xs, ys, count, table, params_row)
                 lead = lead_of(xs[count // 2], ys[count // 2], x_before, y_before, width, channels)
                 x_before, y_before = xs[count // 2], ys[count // 2]
-                inner, beyond = classify(xs, ys, count, region, 0.0, 1.0, width, height, mode, straight)
+                inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
+                to_here = n * planes * target_size
+                grad_at = n * planes * grad_size + (row * columns + column_start) * channels
                 start = np.int64(0)
                 while start < count:
                     stop = count if inner == count or beyond == count else run_end(region, start, count)
-                    fast = whole and region[start] == INSIDE and interpolation == BILINEAR
                     if region[start] == BEYOND:
                         start = stop
                         continue
-                    if fast:
-                        split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
-                    elif interpolation == BILINEAR:
-                        border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
+                    if cubic is None:
+                        scatter_run(
+                            target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, start, stop,
+                            owns_all and region[start] == INSIDE, height, width, channels, mode, below_one, interpolation,
+                            owned_from, owned_to, lead,
+                        )  # fmt: skip
                     else:
-                        nearest_taps_row(xs, ys, start, stop, height, width, channels, mode, taps[0])
-                    for p in range(planes):
-                        to_here = (n * planes + p) * height * width * channels
-                        grad_at = (((n * planes + p) * rows + row) * columns + column_start) * channels
-                        if fast:
-                            prefetch_row(target, to_here, i, j, start, stop, width, channels, lead)
-                            scatter_row(
-                                target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels
-                            )
-                        elif interpolation == BILINEAR:
-                            border_scatter_row(
-                                target, to_here, grad, grad_at, taps, weights_x, weights_y, start, stop, channels,
-                                low * width * channels, (high + 1) * width * channels,
-                            )  # fmt: skip
-                        else:
-                            nearest_scatter_row(
-                                target, to_here, grad, grad_at, taps[0], start, stop, channels,
-                                low * width * channels, (high + 1) * width * channels,
-                            )  # fmt: skip
+                        cubic_scatter_run(
+                            cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, xs, ys, start, stop,
+                            height, width, channels, mode, owned_from, owned_to,
+                        )  # fmt: skip
                     start = stop
+
+
+@inlined
+def scatter_run(
+    target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, start, stop,
+    is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
+):  # fmt: skip
+    """The adjoint of sampling all planes; simple points are inner ones of a strip that owns all their taps."""
+    xs, ys, i, j, weights_x, weights_y, taps, _ = buffers
+    if interpolation != BILINEAR:
+        nearest_taps_row(xs, ys, start, stop, height, width, channels, mode, taps[0])
+    elif is_simple:
+        split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
+    else:
+        border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
+    for _ in range(planes):
+        if interpolation != BILINEAR:
+            nearest_scatter_row(target, to_here, grad, grad_at, taps[0], start, stop, channels, owned_from, owned_to)
+        elif is_simple:
+            prefetch_row(target, to_here, i, j, start, stop, width, channels, lead)
+            scatter_row(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels)
+        else:
+            border_scatter_row(
+                target, to_here, grad, grad_at, taps, weights_x, weights_y, start, stop, channels, owned_from, owned_to
+            )
+        to_here += target_size
+        grad_at += grad_size
 
 
 @row_loop
 def scatter_row(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels):
-    """The adjoint of bilinear sampling, for inner points of a strip that owns all their taps."""
+    """The adjoint of bilinear sampling, for simple points."""
     if channels == 1:
         scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, 1)
     elif channels == 3:

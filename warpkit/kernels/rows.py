@@ -11,7 +11,7 @@ import numpy as np
 
 from .compiling import allocating, prefetch, row_loop, shared
 from .maps import AFFINE, PROJECTIVE, affine, map_point, projective
-from .taps import CONSTANT, bilinear_taps
+from .taps import BICUBIC, BILINEAR, CONSTANT, bilinear_taps
 
 TILE_ROWS = 64
 TILE_COLUMNS = 128
@@ -120,6 +120,16 @@ def projective_row(xs, ys, count, params, at):
 
 
 @shared
+def sampling_extent(interpolation):
+    """Where all taps are pixels of the source: [low, size - high); and how far they reach from their point."""
+    if interpolation == BICUBIC:
+        return 1.0, 2.0, 2.0
+    if interpolation == BILINEAR:
+        return 0.0, 1.0, 1.0
+    return -0.5, 0.5, 1.0
+
+
+@shared
 def is_straight(grid, table):
     """Whether coordinates neither rise and fall nor jump along a row: its ends then bound it, in computed numbers too."""
     for stage in range(table.shape[0]):
@@ -129,11 +139,11 @@ def is_straight(grid, table):
 
 
 @row_loop
-def classify(xs, ys, count, region, low, high, width, height, mode, straight):
+def classify(xs, ys, count, region, low, high, reach, width, height, mode, straight):
     """Sort points into regions; returns how many are ``INSIDE`` and how many ``BEYOND``.
 
     All taps of a point inside are pixels of the source: it lies in [low, size - high) along both axes. A point beyond has the
-    fill for its value: NaN and infinite ones and, if the border is constant, those a pixel or more away.
+    fill for its value: NaN and infinite ones and, if the border is constant, those ``reach`` pixels or more away.
     """
     if straight:
         x_low, x_high = min(xs[0], xs[count - 1]), max(xs[0], xs[count - 1])
@@ -141,12 +151,13 @@ def classify(xs, ys, count, region, low, high, width, height, mode, straight):
         if x_low >= low and x_high < width - high and y_low >= low and y_high < height - high:
             region[0] = INSIDE
             return count, 0
-        if mode == CONSTANT and (x_high <= -1 or x_low >= width or y_high <= -1 or y_low >= height):
+        far = reach - 1.0
+        if mode == CONSTANT and (x_high <= -reach or x_low >= width + far or y_high <= -reach or y_low >= height + far):
             region[0] = BEYOND
             return 0, count
     near, x_far, y_far = -math.inf, math.inf, math.inf
     if mode == CONSTANT:
-        near, x_far, y_far = -1.0, float(width), float(height)
+        near, x_far, y_far = -reach, width + reach - 1.0, height + reach - 1.0
     x_end, y_end = width - high, height - high
     total_inside, total_near = 0, 0
     for k in range(count):

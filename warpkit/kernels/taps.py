@@ -14,7 +14,8 @@ from .compiling import inlined, shared
 
 NEAREST = 0
 BILINEAR = 1
-INTERPOLATIONS = {"nearest": NEAREST, "bilinear": BILINEAR}
+BICUBIC = 2
+INTERPOLATIONS = {"nearest": NEAREST, "bilinear": BILINEAR, "bicubic": BICUBIC}
 
 CONSTANT = 0
 EDGE = 1
@@ -139,6 +140,58 @@ def bilinear_slopes(across_top, across_bottom, down_left, down_right, weight_x, 
     Linear in them: the differences may be sums over channels. At a kink they are those of the cell right and below.
     """
     return lerp(across_top, across_bottom, weight_y), lerp(down_left, down_right, weight_x)
+
+
+@shared
+def cubic_weights(t, a):
+    """Weights of the pixels at -1, 0, 1 and 2 for a point at ``t`` in [0, 1): the cubic kernels of Keys (1981).
+
+    ``a`` is the kernel's slope at distance 1; -1/2 is Catmull-Rom, which is exact for parabolas; OpenCV and PyTorch have -3/4.
+    """
+    s = 1 - t
+    return (
+        a * t * s * s,
+        ((a + 2) * t - (a + 3)) * t * t + 1,
+        ((a + 2) * s - (a + 3)) * s * s + 1,
+        a * s * t * t,
+    )
+
+
+@shared
+def cubic_slopes(t, a):
+    """Derivatives of :func:`cubic_weights` by t."""
+    s = 1 - t
+    return (
+        a * s * (s - 2 * t),
+        (3 * (a + 2) * t - 2 * (a + 3)) * t,
+        -(3 * (a + 2) * s - 2 * (a + 3)) * s,
+        a * t * (2 * s - t),
+    )
+
+
+@shared
+def cubic_start(x, size, mode):
+    """A finite coordinate's first tap, before the border rule, and its distance from the second."""
+    x = fold_coordinate(x, size, mode)
+    left = int(math.floor(x))
+    return left - 1, x - left
+
+
+@shared
+def cubic_taps(first, size, mode):
+    """Four neighbouring taps of an axis, sent through the border rule."""
+    return (
+        border_index(first, size, mode),
+        border_index(first + 1, size, mode),
+        border_index(first + 2, size, mode),
+        border_index(first + 3, size, mode),
+    )
+
+
+@inlined
+def share(weight, value):
+    """A tap's share; one of weight zero takes no part, so that NaN and infinity stay where they are."""
+    return weight * value if weight != 0 else type(weight)(0)
 
 
 @inlined
