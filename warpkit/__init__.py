@@ -6,7 +6,7 @@ first. Other conventions are translated in :mod:`warpkit.conventions`.
 """
 
 from . import conventions
-from .derivatives import sample_vjp, warp_batch_vjp, warp_vjp
+from .derivatives import NormalEquations, sample_vjp, warp_batch_vjp, warp_normal_equations, warp_vjp
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
@@ -26,6 +26,7 @@ __all__ = [
     "Composition",
     "DisplacementField",
     "Inverse",
+    "NormalEquations",
     "Projective",
     "ThinPlateSpline",
     "Transform",
@@ -40,5 +41,6 @@ __all__ = [
     "warp",
     "warp_batch",
     "warp_batch_vjp",
+    "warp_normal_equations",
     "warp_vjp",
 ]

@@ -1,6 +1,6 @@
-"""Warps with their derivatives: the vector-Jacobian products of :mod:`warping`'s functions.
+"""Warps with their derivatives: the vector-Jacobian products of :mod:`warping`'s functions, and normal equations.
 
-Each returns its output and a function that pulls the output's gradient back. Nothing is stored per pixel in between:
+Each ``*_vjp`` returns its output and a function that pulls the output's gradient back. Nothing is stored per pixel in between:
 coordinates are computed anew. Gradients are the same bits for any number of threads.
 
 Where the derivative does not exist, that is, where a point lies on a source pixel's centre along an axis, the slope is that
@@ -9,14 +9,16 @@ of the cell to the right or below, as in PyTorch. Rounding of integer images is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks, door, engine, pixels
 from .door import Interpolation, Map, Maps, Mode
+from .kernels.maps import DISPLACEMENT
 from .transforms import Transform
 
 Gradient: TypeAlias = NDArray[Any] | None
@@ -136,6 +138,73 @@ def sample_vjp(
         )
 
     return output, pullback
+
+
+class NormalEquations(NamedTuple):
+    """Least squares by a map's parameters: :func:`warp_normal_equations`.
+
+    A Gauss-Newton step is ``params - solve(jtj, jtr)``.
+    """
+
+    jtj: NDArray[np.float64]
+    """(P, P)"""
+    jtr: NDArray[np.float64]
+    """(P,): the gradient of half the weighted sum of squares"""
+    residual_norm: float
+    """Square root of the weighted sum of squares"""
+    count: int
+    """How many pixels took part"""
+
+
+def warp_normal_equations(
+    moving: ArrayLike, fixed: ArrayLike, inverse_map: Map, weights: ArrayLike | None = None
+) -> NormalEquations:
+    """J^T W J, J^T W r and the norm of the residual r = warp(moving) - fixed, J its derivative by the map's parameters.
+
+    One pass, bilinear, nothing stored per pixel. A pixel takes part if its four neighbours are pixels of ``moving`` and its
+    weight is not 0. Sums are float64, the same bits for any number of threads.
+
+    Parameters
+    ----------
+    moving : (H, W) or (H, W, C)
+        As for :func:`warpkit.warp`.
+    fixed : (rows, columns) or (rows, columns, C)
+        What the warped picture should be.
+    inverse_map : Transform or matrix
+        Takes pixels of ``fixed`` to points of ``moving``. Not a displacement field: it has a parameter for each pixel.
+    weights : (rows, columns), optional
+        At least 0, for all channels of a pixel.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; the message names it.
+    """
+    source = door.image_array("moving", moving, (2, 3))
+    target = door.image_array("fixed", fixed, (2, 3))
+    if target.shape[2:] != source.shape[2:]:
+        raise ValueError(f"fixed must have as many channels as moving, got shapes {target.shape} and {source.shape}")
+    rows, columns = target.shape[:2]
+    transform = door.as_transform("inverse_map", inverse_map)
+    door.check_horizon("inverse_map", transform, (rows, columns))
+    length = transform.pipeline.params.shape[1]
+    if DISPLACEMENT in np.abs(transform.pipeline.table[:, 0]):
+        raise ValueError("inverse_map must not hold a displacement field, which has a parameter for each pixel")
+    checks.fits_in_memory(f"inverse_map: normal equations of {length:,} numbers", 4 * 8 * length**2)
+    job = engine.problem("moving", source[None], transform.pipeline, engine.NO_GRID, "bilinear", "constant", 0.0)
+    goal = np.ascontiguousarray(target, dtype=job.fill.dtype).reshape(1, 1, rows, columns, job.images.shape[4])
+    sums = engine.normal_sums(job, goal, _weights_array(weights, (rows, columns)))
+    jtj = transform.pull_packed(transform.pull_packed(sums.jtj).T)
+    return NormalEquations((jtj + jtj.T) / 2, transform.pull_packed(sums.jtr[None])[0], math.sqrt(sums.squares), sums.count)
+
+
+def _weights_array(weights: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.float64]:
+    if weights is None:
+        return np.empty((0, 0))
+    array = checks.finite_array("weights", weights, shape)
+    if (array < 0).any():
+        raise ValueError(f"weights must not be negative, got {array.min()}")
+    return array
 
 
 def _batch_vjp(

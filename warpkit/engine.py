@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pixels
-from .kernels import cpu, cpu_vjp
+from .kernels import cpu, cpu_vjp, normal
 from .kernels.maps import DISPLACEMENT
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
@@ -148,3 +148,37 @@ def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np
         tiles * 3 * job.nanoseconds(grad_out.shape) / strips,
     )
     return grad_images
+
+
+# What the sums of all groups of normal equations may hold together.
+_LARGEST_SUMS = 4 * 2**20
+
+
+class NormalSums(NamedTuple):
+    """Least squares by the packed parameters."""
+
+    jtj: NDArray[np.float64]  # (length, length)
+    jtr: NDArray[np.float64]  # (length,)
+    squares: float
+    count: int
+
+
+def normal_sums(job: Problem, fixed: NDArray[Any], weights: NDArray[np.float64]) -> NormalSums:
+    """Sum J^T W J and J^T W r for one image; ``fixed`` (1, planes, rows, columns, C), working type, see :mod:`normal`."""
+    length = job.pipeline.params.shape[1]
+    tiles = tile_count(fixed.shape)
+    groups = max(1, min(tiles, _LARGEST_GROUPS, _LARGEST_SUMS // (8 * length**2)))
+    tiles_per_group = -(-tiles // groups)
+    groups = -(-tiles // tiles_per_group)
+    sums, jtj, jtr = np.zeros((groups, 2)), np.zeros((groups, length, length)), np.zeros((groups, length))
+    arguments = (frozen(job.images), frozen(fixed), frozen(weights), *job._inputs, pixels.largest_weight(job.images.dtype))
+    arguments += (tiles_per_group, sums, jtj, jtr)
+    pull_nanoseconds = 20.0 + 2 * job.pipeline.nanoseconds + 0.5 * length**2
+    run_ranges(
+        lambda first, last: normal.normal_tiles(*arguments, first, last),
+        groups,
+        tiles_per_group * (job.nanoseconds(fixed.shape) + tile_pixels(fixed.shape) * pull_nanoseconds),
+    )
+    upper = np.triu(jtj.sum(axis=0))
+    squares, count = sums.sum(axis=0)
+    return NormalSums(upper + np.triu(upper, 1).T, jtr.sum(axis=0), float(squares), int(count))
