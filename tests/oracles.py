@@ -3,6 +3,8 @@
 Points are (x, y) = (column, row); borders are made by ``numpy.pad`` itself.
 """
 
+import math
+
 import numpy as np
 
 MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
@@ -128,3 +130,80 @@ def _thin_plate_kernel(points, knots):
     """U = r^2 ln r^2 between all pairs, 0 at r = 0."""
     squared = ((points[:, None] - knots[None]) ** 2).sum(axis=-1)
     return squared * np.log(np.where(squared == 0, 1.0, squared))
+
+
+def torch_grid_sample(picture, grid, mode, padding_mode, align_corners):
+    """PyTorch's ``grid_sample`` of one plane (H, W) at normalised points (rows, columns, 2), one Python float at a time.
+
+    Written from PyTorch's documentation; that the border rules hold for each tap of bicubic, but before the rounding of nearest
+    and before the weights of bilinear, is what PyTorch does.
+    """
+    interpolate = {"bilinear": _torch_bilinear, "nearest": _torch_nearest, "bicubic": _torch_bicubic}[mode]
+    output = np.empty(grid.shape[:2])
+    for index in np.ndindex(*output.shape):
+        x, y = (_torch_pixel(float(t), size, align_corners) for t, size in zip(grid[index], picture.shape[::-1], strict=True))
+        output[index] = interpolate(picture, x, y, padding_mode, align_corners)
+    return output
+
+
+def _torch_pixel(normalised, size, align_corners):
+    """-1 and 1 are the centres of the outermost pixels, or else their outer borders; the centre of the first pixel is 0."""
+    return (normalised + 1) / 2 * (size - 1) if align_corners else ((normalised + 1) * size - 1) / 2
+
+
+def _torch_inside(coordinate, size, padding_mode, align_corners):
+    """A coordinate after the border rule: as it is for "zeros", in [0, size - 1] for the others."""
+    if padding_mode == "zeros":
+        return coordinate
+    if padding_mode == "reflection":
+        low, high = (0, size - 1) if align_corners else (-0.5, size - 0.5)
+        away = abs(coordinate - low) % (2 * (high - low)) if high > low else 0
+        coordinate = low + min(away, 2 * (high - low) - away)
+    return min(max(coordinate, 0), size - 1)
+
+
+def _torch_value(picture, column, row):
+    height, width = picture.shape
+    return float(picture[int(row), int(column)]) if 0 <= row < height and 0 <= column < width else 0.0
+
+
+def _torch_nearest(picture, x, y, padding_mode, align_corners):
+    """Python's ``round`` takes halves to the even integer, as PyTorch does."""
+    height, width = picture.shape
+    column = round(_torch_inside(x, width, padding_mode, align_corners))
+    row = round(_torch_inside(y, height, padding_mode, align_corners))
+    return _torch_value(picture, column, row)
+
+
+def _torch_bilinear(picture, x, y, padding_mode, align_corners):
+    height, width = picture.shape
+    x = _torch_inside(x, width, padding_mode, align_corners)
+    y = _torch_inside(y, height, padding_mode, align_corners)
+    left, top = math.floor(x), math.floor(y)
+    return sum(
+        (1 - abs(x - column)) * (1 - abs(y - row)) * _torch_value(picture, column, row)
+        for row in (top, top + 1)
+        for column in (left, left + 1)
+    )
+
+
+def _torch_bicubic(picture, x, y, padding_mode, align_corners):
+    height, width = picture.shape
+    left, top = math.floor(x), math.floor(y)
+    total = 0.0
+    for row in range(top - 1, top + 3):
+        for column in range(left - 1, left + 3):
+            tap = (
+                _torch_inside(column, width, padding_mode, align_corners),
+                _torch_inside(row, height, padding_mode, align_corners),
+            )
+            total += _keys(x - column) * _keys(y - row) * _torch_value(picture, *tap)
+    return total
+
+
+def _keys(distance, a=-0.75):
+    """The weight of cubic convolution (Keys 1981) with PyTorch's a."""
+    d = abs(distance)
+    if d <= 1:
+        return (a + 2) * d**3 - (a + 3) * d**2 + 1
+    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0

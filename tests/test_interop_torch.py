@@ -122,8 +122,14 @@ def test_custom_ops_obey_pytorchs_rules():
     inputs = torch.randn(2, 3, 6, 7, requires_grad=True)
     grid = (torch.rand(2, 4, 5, 2) * 2 - 1).requires_grad_()
     torch.library.opcheck(wkt._grid_sample, (inputs, grid, "bilinear", "zeros", False))
-    params = torch.tensor([[1.0, 0.1, 0.2, -0.1, 0.9, 0.3]] * 2, dtype=torch.float64, requires_grad=True)
-    torch.library.opcheck(wkt._warp, (inputs, params, 1, 5, 6, "bilinear", "constant"))
+    theta = torch.tensor([[[1.0, 0.1, 0.2], [-0.1, 0.9, 0.3]]] * 2, requires_grad=True)
+    torch.library.opcheck(wkt._warp, (inputs, theta, None, "affine", 5, 6, False, "bilinear", "zeros"))
+    channels_last = inputs.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    torch.library.opcheck(wkt._warp, (channels_last, theta, None, "affine", 5, 6, True, "bicubic", "border"))
+    line = torch.linspace(-1, 1, 2)
+    points = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1).reshape(4, 2)
+    bent = (points.repeat(2, 1, 1) * 0.9).requires_grad_()
+    torch.library.opcheck(wkt._warp, (inputs, bent, points, "tps", 5, 6, False, "bilinear", "reflection"))
 
 
 def test_half_precision_autocast_and_channels_last():

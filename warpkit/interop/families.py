@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..conventions import normalized_from_pixels, scale_and_offset
 from ..kernels.maps import AFFINE, PROJECTIVE, THIN_PLATE
+from ..kernels.stages import Pipeline, Stage
 from ..transforms import ThinPlateSpline
 
 Family = Literal["affine", "projective", "tps"]
@@ -27,6 +28,13 @@ class Packing(NamedTuple):
     kind: int
     matrix: NDArray[np.float64]
     fixed: NDArray[np.float64]
+
+    def pipeline(self, thetas: NDArray[np.float64]) -> Pipeline:
+        """For theta (N, P); one that is not finite gives NaN, and a warp without points."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            # not a matrix product, whose rounding of one row may depend on how many there are
+            params = np.einsum("np,lp->nl", thetas, self.matrix) + self.fixed
+        return Pipeline(np.array([[self.kind, 0]]), params, Stage(self.kind, self.fixed).nanoseconds)
 
 
 def packing(

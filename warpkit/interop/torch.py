@@ -1,7 +1,8 @@
 """PyTorch: a drop-in ``grid_sample``, and warps by affine, projective and thin-plate parameters without a grid in memory.
 
-CPU tensors, shared with the kernels without copies. Coordinates are PyTorch's: normalised to [-1, 1], (x, y), with
-``align_corners`` saying whether -1 and 1 are the centres of the outermost pixels or their outer borders.
+CPU tensors, shared with the kernels without copies: contiguous ones, and channels-last ones, whose output is so too.
+Coordinates are PyTorch's: normalised to [-1, 1], (x, y), with ``align_corners`` saying whether -1 and 1 are the
+centres of the outermost pixels or their outer borders.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from .. import checks, engine
 from ..conventions import scale_and_offset
 from ..kernels.maps import AFFINE
-from ..kernels.stages import Pipeline, Stage
+from ..kernels.stages import Pipeline
 from ..kernels.taps import BICUBIC, BILINEAR, MODES, NEAREST
-from .families import Family, packing
+from .families import Family, Packing, packing
 from .torch_reference import BICUBIC_SLOPE, folded, grid_sample_reference, pixel_points
 
 _MODES = {"bilinear": BILINEAR, "nearest": NEAREST, "bicubic": BICUBIC}
@@ -31,8 +33,10 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False)
     """As ``torch.nn.functional.affine_grid``, for theta (N, 2, 3) and size (N, C, H, W): a grid (N, H, W, 2)."""
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (2, 3):
         raise ValueError(f"theta must have shape (N, 2, 3), got {tuple(theta.shape)}")
-    if len(size) != 4 or size[0] != len(theta):
-        raise ValueError(f"size must be (N, C, H, W) with N = {len(theta)}, got {tuple(size)}")
+    if not theta.is_floating_point():
+        raise ValueError(f"theta must be a floating tensor, got {theta.dtype}")
+    if len(size) != 4 or size[0] != len(theta) or min(size) < 1:
+        raise ValueError(f"size must be (N, C, H, W), all positive, with N = {len(theta)}, got {tuple(size)}")
     x, y = (_centres(n, align_corners, theta) for n in (size[3], size[2]))
     base = torch.stack([x.expand(size[2], -1), y[:, None].expand(-1, size[3]), torch.ones_like(x).expand(size[2], -1)], dim=-1)
     return (base.reshape(1, -1, 3) @ theta.transpose(1, 2)).reshape(size[0], size[2], size[3], 2)
@@ -72,6 +76,7 @@ def grid_sample(
         For other modes, shapes, dtypes and devices.
     """
     _check_input(input)
+    _check_tangents(input, grid)
     if grid.ndim != 4 or grid.shape[3] != 2 or len(grid) != len(input):
         raise ValueError(f"grid must have shape ({len(input)}, rows, columns, 2), got {tuple(grid.shape)}")
     if torch.is_autocast_enabled("cpu"):
@@ -89,15 +94,15 @@ def grid_sample(
 
 @torch.library.custom_op("warpkit::grid_sample", mutates_args=())
 def _grid_sample(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
-    out = input.new_empty((*input.shape[:2], *grid.shape[1:3]))
+    out = _empty_output(input, *grid.shape[1:3])
     if out.numel():
-        engine.forward(_grid_problem(input, grid, mode, padding_mode, align_corners), out.numpy()[..., None])
+        engine.forward(_grid_problem(input, grid, mode, padding_mode, align_corners), _image(out, _layout(input)))
     return out
 
 
 @_grid_sample.register_fake
 def _(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
-    return input.new_empty((*input.shape[:2], *grid.shape[1:3]))
+    return _empty_output(input, *grid.shape[1:3])
 
 
 @torch.library.custom_op("warpkit::grid_sample_backward", mutates_args=())
@@ -111,23 +116,21 @@ def _grid_sample_backward(
     want_input: bool,
     want_grid: bool,
 ) -> tuple[Tensor, Tensor]:
-    grad_input = torch.zeros_like(input, memory_format=torch.contiguous_format)
-    grad_grid = torch.zeros_like(grid, memory_format=torch.contiguous_format)
-    if not grad.numel():
-        return grad_input, grad_grid
-    job = _grid_problem(input, grid, mode, padding_mode, align_corners)
-    planes = grad.contiguous().numpy()[..., None]
-    want_grid = want_grid and mode != "nearest"
-    strips = engine.strips_per_image(job) if want_input else 1
-    pulled = engine.pull(job, planes, params=False, grid=want_grid, reach=strips > 1)
-    if want_input:
-        grad_input = torch.from_numpy(engine.scatter(job, planes, strips, pulled.reach)[..., 0])
-    if pulled.grid is not None:
-        scale = [scale_and_offset(n, align_corners)[0] for n in (input.shape[3], input.shape[2])]
-        grad_grid = torch.from_numpy(pulled.grid) * torch.tensor(scale, dtype=grid.dtype)
-        if mode == "bilinear" and padding_mode != "zeros":
-            grad_grid *= folded(pixel_points(grid, input.shape, align_corners), input.shape, padding_mode, align_corners)[1]
-    return grad_input, grad_grid
+    want_grid = want_grid and mode != "nearest" and bool(grad.numel())
+    grad_input = grad_grid = None
+    if grad.numel():
+        job = _grid_problem(input, grid, mode, padding_mode, align_corners)
+        grad_input, pulled = _pull(job, grad, input, want_input, params=False, grid=want_grid)
+        if want_grid:
+            scale = [scale_and_offset(n, align_corners)[0] for n in (input.shape[3], input.shape[2])]
+            grad_grid = torch.from_numpy(pulled.grid) * torch.tensor(scale, dtype=grid.dtype)
+            if mode == "bilinear" and padding_mode != "zeros":
+                points = pixel_points(_without_nan(grid, padding_mode), input.shape, align_corners)
+                grad_grid *= folded(points, input.shape, padding_mode, align_corners)[1]
+    return (
+        _zeros_like(input) if grad_input is None else grad_input,
+        torch.zeros_like(grid, memory_format=torch.contiguous_format) if grad_grid is None else grad_grid,
+    )
 
 
 @_grid_sample_backward.register_fake
@@ -141,10 +144,7 @@ def _(
     want_input: bool,
     want_grid: bool,
 ) -> tuple[Tensor, Tensor]:
-    return (
-        torch.empty_like(input, memory_format=torch.contiguous_format),
-        torch.empty_like(grid, memory_format=torch.contiguous_format),
-    )
+    return _zeros_like(input), torch.empty_like(grid, memory_format=torch.contiguous_format)
 
 
 def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -189,7 +189,7 @@ _grid_sample_backward.register_autograd(_pull_backward, setup_context=_save_back
 
 def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> engine.Problem:
     """Points in pixels by an affine stage on top of the grid; what PyTorch does to points rather than to taps, before it."""
-    points, pipeline = grid.detach(), engine.NO_STAGES
+    points, pipeline = _without_nan(grid.detach(), padding_mode), engine.NO_STAGES
     if _moves_points(mode, padding_mode):
         points, _ = folded(pixel_points(points, input.shape, align_corners), input.shape, padding_mode, align_corners)
         points = points.round() if mode == "nearest" else points
@@ -199,15 +199,12 @@ def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, ali
         )
         matrix = np.array([[scale_x, 0, offset_x, 0, scale_y, offset_y]], dtype=np.float64)
         pipeline = Pipeline(np.array([[AFFINE, 0]]), matrix, 1.0)
-    return engine.Problem(
-        input.detach().contiguous().numpy()[..., None],
-        pipeline,
-        points.contiguous().numpy(),
-        _MODES[mode],
-        MODES[_border(padding_mode, align_corners)],
-        _no_fill(input),
-        BICUBIC_SLOPE,
-    )
+    return _problem(input, pipeline, points.contiguous().numpy(), mode, _border(padding_mode, align_corners))
+
+
+def _without_nan(grid: Tensor, padding_mode: str) -> Tensor:
+    """PyTorch reads NaN as -1 and infinity as far away, but where everything outside is zero."""
+    return grid if padding_mode == "zeros" else grid.nan_to_num(-1.0, 1e30, -1e30)
 
 
 def _moves_points(mode: str, padding_mode: str) -> bool:
@@ -217,10 +214,6 @@ def _moves_points(mode: str, padding_mode: str) -> bool:
 def _border(padding_mode: str, align_corners: bool) -> str:
     """The rule for taps that is PyTorch's padding."""
     return {"zeros": "constant", "border": "edge", "reflection": "reflect" if align_corners else "symmetric"}[padding_mode]
-
-
-def _no_fill(input: Tensor) -> NDArray[Any]:
-    return torch.zeros(1, dtype=input.dtype).numpy()
 
 
 def spatial_transform(
@@ -256,82 +249,170 @@ def spatial_transform(
         Differentiable once with respect to input and theta.
     """
     _check_input(input)
+    _check_tangents(input, theta)
     if mode not in _MODES or padding_mode not in _PADDINGS:
         raise ValueError(f"mode must be one of {tuple(_MODES)} and padding_mode of {_PADDINGS}, got {mode!r}, {padding_mode!r}")
-    input_shape = (input.shape[2], input.shape[3])
-    rows, columns = input_shape if size is None else checks.shape_2d("size", size)
-    points = None if control_points is None else control_points.detach().double().numpy()
-    kind, matrix, fixed = packing(family, tuple(theta.shape), input_shape, (rows, columns), align_corners, points)
-    if len(theta) != len(input):
-        raise ValueError(f"theta must have one entry for each of the {len(input)} inputs, got {len(theta)}")
-    params = theta.double().reshape(len(theta), -1) @ torch.from_numpy(matrix.T) + torch.from_numpy(fixed)
-    border = _border(padding_mode, align_corners)
+    rows, columns = input.shape[2:] if size is None else checks.shape_2d("size", size)
     working = input.float() if input.dtype in _HALF else input
-    return _warp(working, params, kind, rows, columns, mode, border).to(input.dtype)
+    output = _warp(working, theta, control_points, family, rows, columns, align_corners, mode, padding_mode)
+    return output.to(input.dtype)
 
 
 @torch.library.custom_op("warpkit::warp", mutates_args=())
-def _warp(input: Tensor, params: Tensor, kind: int, rows: int, columns: int, mode: str, border: str) -> Tensor:
-    out = input.new_empty((*input.shape[:2], rows, columns))
-    engine.forward(_warp_problem(input, params, kind, mode, border), out.numpy()[..., None])
+def _warp(
+    input: Tensor,
+    theta: Tensor,
+    control_points: Tensor | None,
+    family: str,
+    rows: int,
+    columns: int,
+    align_corners: bool,
+    mode: str,
+    padding_mode: str,
+) -> Tensor:
+    out = _empty_output(input, rows, columns)
+    rule = _packing(input, theta, control_points, family, rows, columns, align_corners)
+    if out.numel():
+        engine.forward(
+            _warp_problem(input, theta, rule, mode, _border(padding_mode, align_corners)), _image(out, _layout(input))
+        )
     return out
 
 
 @_warp.register_fake
-def _(input: Tensor, params: Tensor, kind: int, rows: int, columns: int, mode: str, border: str) -> Tensor:
-    return input.new_empty((*input.shape[:2], rows, columns))
+def _(
+    input: Tensor,
+    theta: Tensor,
+    control_points: Tensor | None,
+    family: str,
+    rows: int,
+    columns: int,
+    align_corners: bool,
+    mode: str,
+    padding_mode: str,
+) -> Tensor:
+    return _empty_output(input, rows, columns)
 
 
 @torch.library.custom_op("warpkit::warp_backward", mutates_args=())
 def _warp_backward(
-    grad: Tensor, input: Tensor, params: Tensor, kind: int, mode: str, border: str, want_input: bool, want_params: bool
+    grad: Tensor,
+    input: Tensor,
+    theta: Tensor,
+    control_points: Tensor | None,
+    family: str,
+    align_corners: bool,
+    mode: str,
+    padding_mode: str,
+    want_input: bool,
+    want_theta: bool,
 ) -> tuple[Tensor, Tensor]:
-    job = _warp_problem(input, params, kind, mode, border)
-    planes = grad.contiguous().numpy()[..., None]
-    strips = engine.strips_per_image(job) if want_input else 1
-    pulled = engine.pull(job, planes, params=want_params, grid=False, reach=strips > 1)
-    grad_input, grad_params = input.new_zeros(input.shape), params.new_zeros(params.shape)
-    if want_input:
-        grad_input = torch.from_numpy(engine.scatter(job, planes, strips, pulled.reach)[..., 0])
-    if pulled.params is not None:
-        grad_params = torch.from_numpy(pulled.params)
-    return grad_input, grad_params
+    grad_input = grad_theta = None
+    if grad.numel():
+        rule = _packing(input, theta, control_points, family, grad.shape[2], grad.shape[3], align_corners)
+        job = _warp_problem(input, theta, rule, mode, _border(padding_mode, align_corners))
+        grad_input, pulled = _pull(job, grad, input, want_input, params=want_theta, grid=False)
+        if pulled.params is not None:
+            grad_theta = torch.from_numpy(pulled.params @ rule.matrix).to(theta.dtype).reshape(theta.shape)
+    return (
+        _zeros_like(input) if grad_input is None else grad_input,
+        theta.new_zeros(theta.shape) if grad_theta is None else grad_theta,
+    )
 
 
 @_warp_backward.register_fake
 def _(
-    grad: Tensor, input: Tensor, params: Tensor, kind: int, mode: str, border: str, want_input: bool, want_params: bool
+    grad: Tensor,
+    input: Tensor,
+    theta: Tensor,
+    control_points: Tensor | None,
+    family: str,
+    align_corners: bool,
+    mode: str,
+    padding_mode: str,
+    want_input: bool,
+    want_theta: bool,
 ) -> tuple[Tensor, Tensor]:
-    return input.new_empty(input.shape), params.new_empty(params.shape)
+    return _zeros_like(input), theta.new_empty(theta.shape)
 
 
 def _save_warp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    input, params, kind, _, _, mode, border = inputs
-    ctx.options = (kind, mode, border)
-    ctx.save_for_backward(input, params)
+    input, theta, control_points, family, _, _, align_corners, mode, padding_mode = inputs
+    ctx.options = (family, align_corners, mode, padding_mode)
+    ctx.save_for_backward(input, theta, control_points)
 
 
 def _pull_warp(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    input, params = ctx.saved_tensors
+    input, theta, control_points = ctx.saved_tensors
     wanted = ctx.needs_input_grad[:2]
-    grads = _warp_backward(grad, input, params, *ctx.options, *wanted)
-    return (*(g if want else None for g, want in zip(grads, wanted, strict=True)), None, None, None, None, None)
+    grads = _warp_backward(grad, input, theta, control_points, *ctx.options, *wanted)
+    return (*(g if want else None for g, want in zip(grads, wanted, strict=True)), *[None] * 7)
 
 
 _warp.register_autograd(_pull_warp, setup_context=_save_warp)
 
 
-def _warp_problem(input: Tensor, params: Tensor, kind: int, mode: str, border: str) -> engine.Problem:
-    packed = params.detach().contiguous().numpy()
-    return engine.Problem(
-        input.detach().contiguous().numpy()[..., None],
-        Pipeline(np.array([[kind, 0]]), packed, Stage(kind, packed[0]).nanoseconds),
-        engine.NO_GRID,
-        _MODES[mode],
-        MODES[border],
-        _no_fill(input),
-        BICUBIC_SLOPE,
-    )
+def _packing(
+    input: Tensor, theta: Tensor, control_points: Tensor | None, family: str, rows: int, columns: int, align_corners: bool
+) -> Packing:
+    points = None if control_points is None else control_points.detach().numpy()
+    input_shape = (input.shape[2], input.shape[3])
+    rule = packing(family, tuple(theta.shape), input_shape, (rows, columns), align_corners, points)
+    if len(theta) != len(input):
+        raise ValueError(f"theta must have one entry for each of the {len(input)} inputs, got {len(theta)}")
+    return rule
+
+
+def _warp_problem(input: Tensor, theta: Tensor, rule: Packing, mode: str, border: str) -> engine.Problem:
+    return _problem(input, rule.pipeline(theta.detach().double().flatten(1).numpy()), engine.NO_GRID, mode, border)
+
+
+def _problem(input: Tensor, pipeline: Pipeline, grid: NDArray[Any], mode: str, border: str) -> engine.Problem:
+    images = _image(input, _layout(input))
+    no_fill = np.zeros(images.shape[4], images.dtype)
+    return engine.Problem(images, pipeline, grid, _MODES[mode], MODES[border], no_fill, BICUBIC_SLOPE)
+
+
+def _pull(
+    job: engine.Problem, grad: Tensor, input: Tensor, want_input: bool, *, params: bool, grid: bool
+) -> tuple[Tensor | None, engine.Pulled]:
+    """The input's gradient, in the input's layout, and the others."""
+    cotangent = _image(grad, _layout(input))
+    strips = engine.strips_per_image(job) if want_input else 1
+    pulled = engine.pull(job, cotangent, params=params, grid=grid, reach=strips > 1)
+    if not want_input:
+        return None, pulled
+    grad_images = torch.from_numpy(engine.scatter(job, cotangent, strips, pulled.reach))
+    if _layout(input) is torch.channels_last:
+        return grad_images[:, 0].permute(0, 3, 1, 2), pulled
+    return grad_images[..., 0], pulled
+
+
+def _layout(input: Tensor) -> torch.memory_format:
+    """Which of the two layouts kernels take is the tensor's; any other is copied."""
+    is_other = not input.is_contiguous() and input.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if is_other else torch.contiguous_format
+
+
+def _image(tensor: Tensor, layout: torch.memory_format) -> NDArray[Any]:
+    """A tensor (N, C, H, W) as kernels take it: C planes, or one with interleaved channels."""
+    tensor = tensor.detach().contiguous(memory_format=layout)
+    return tensor.permute(0, 2, 3, 1).numpy()[:, None] if layout is torch.channels_last else tensor.numpy()[..., None]
+
+
+def _empty_output(input: Tensor, rows: int, columns: int) -> Tensor:
+    shape = (*input.shape[:2], rows, columns)
+    return torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=_layout(input))
+
+
+def _zeros_like(input: Tensor) -> Tensor:
+    return torch.zeros_like(input, memory_format=_layout(input))
+
+
+def _check_tangents(*tensors: Tensor) -> None:
+    """Operators without a rule for forward mode would drop tangents without a word."""
+    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+        raise NotImplementedError("forward-mode derivatives are not implemented; use torch.autograd.grad or backward")
 
 
 def _check_input(input: Tensor) -> None:
@@ -339,8 +420,8 @@ def _check_input(input: Tensor) -> None:
         raise TypeError(f"input must be a tensor, got {type(input).__name__}")
     if input.device.type != "cpu":
         raise TypeError(f"input must be on the CPU, got a tensor on {input.device}")
-    if input.ndim != 4 or 0 in input.shape[1:]:
-        raise ValueError(f"input must have shape (N, C, H, W), not empty, got {tuple(input.shape)}")
+    if input.ndim != 4 or 0 in input.shape[2:]:
+        raise ValueError(f"input must have shape (N, C, H, W), H and W positive, got {tuple(input.shape)}")
     if input.dtype not in (torch.float32, torch.float64, *_HALF):
         raise TypeError(f"input must be a floating tensor, got {input.dtype}")
 

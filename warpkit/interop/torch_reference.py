@@ -15,8 +15,9 @@ BICUBIC_SLOPE = -0.75  # PyTorch's kernel, see cubic_weights
 
 def pixel_points(grid: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
     """Normalised points (..., 2) in pixels of an input of ``size`` (..., H, W)."""
-    (scale_x, offset_x), (scale_y, offset_y) = (scale_and_offset(n, align_corners) for n in (size[-1], size[-2]))
-    return torch.stack([grid[..., 0] * scale_x + offset_x, grid[..., 1] * scale_y + offset_y], dim=-1)
+    scale = torch.tensor([scale_and_offset(n, align_corners)[0] for n in (size[-1], size[-2])], dtype=grid.dtype)
+    points = (grid + 1) * scale  # PyTorch's order: so points half-way between two pixels are rounded to the same one
+    return points if align_corners else points - 0.5
 
 
 def folded(points: Tensor, size: Sequence[int], padding_mode: str, align_corners: bool) -> tuple[Tensor, Tensor]:
