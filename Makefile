@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch lint types benchmark clean
+.PHONY: demo test test-torch test-jax lint types benchmark clean
 
 demo: .venv/demo-installed
 	.venv/bin/warpkit demo --output demo-output
@@ -14,6 +14,9 @@ test: .venv/test-installed
 # PyTorch is an extra: the CPU build that constraints.txt names.
 test-torch: .venv/torch-installed
 	.venv/bin/python -m pytest tests/test_interop_torch.py tests/test_pytorch_expectations.py tests/test_torch_surroundings.py
+
+test-jax: .venv/jax-installed
+	.venv/bin/python -m pytest tests/test_interop_jax.py
 
 lint: .venv/lint-installed
 	.venv/bin/ruff check .

@@ -54,7 +54,7 @@ def test_equal_the_jacobian_written_out(family, shape, channels, seed):
     assert np.abs((found.jtj - jtj) / np.outer(scale, scale)).max() < 1e-9
     assert np.abs((found.jtr - jtr) / scale).max() < 1e-9 * (1 + np.sqrt((weight[:, None] * residual**2).sum()))
     assert found.residual_norm == pytest.approx(np.sqrt((weight[:, None] * residual**2).sum()), rel=1e-12)
-    assert found.count == np.count_nonzero(weight)
+    assert found.pixels == np.count_nonzero(weight)
 
 
 def test_gauss_newton_finds_the_map():
@@ -82,10 +82,10 @@ def test_same_bits_for_any_number_of_threads(dtype):
             results.append(wk.warp_normal_equations(moving, fixed, inverse_map))
     finally:
         wk.set_num_threads(before)
-    for jtj, jtr, norm, count in results[1:]:
+    for jtj, jtr, norm, pixels in results[1:]:
         assert jtj.tobytes() == results[0].jtj.tobytes()
         assert jtr.tobytes() == results[0].jtr.tobytes()
-        assert (norm, count) == (results[0].residual_norm, results[0].count)
+        assert (norm, pixels) == (results[0].residual_norm, results[0].pixels)
     assert np.array_equal(results[0].jtj, results[0].jtj.T)
 
 
@@ -104,7 +104,7 @@ def test_pixels_of_weight_zero_may_hold_anything():
 
 def test_nothing_in_common_is_no_pixels():
     zeros = wk.warp_normal_equations(np.ones((9, 9)), np.ones((9, 9)), wk.Affine.translation(100, 0))
-    assert zeros.count == 0
+    assert zeros.pixels == 0
     assert zeros.residual_norm == 0
     assert not zeros.jtj.any()
     assert not zeros.jtr.any()

@@ -152,8 +152,8 @@ class NormalEquations(NamedTuple):
     """(P,): the gradient of half the weighted sum of squares"""
     residual_norm: float
     """Square root of the weighted sum of squares"""
-    count: int
-    """How many pixels took part"""
+    pixels: int
+    """How many took part"""
 
 
 def warp_normal_equations(
@@ -195,7 +195,7 @@ def warp_normal_equations(
     goal = np.ascontiguousarray(target, dtype=job.fill.dtype).reshape(1, 1, rows, columns, job.images.shape[4])
     sums = engine.normal_sums(job, goal, _weights_array(weights, (rows, columns)))
     jtj = transform.pull_packed(transform.pull_packed(sums.jtj).T)
-    return NormalEquations((jtj + jtj.T) / 2, transform.pull_packed(sums.jtr[None])[0], math.sqrt(sums.squares), sums.count)
+    return NormalEquations((jtj + jtj.T) / 2, transform.pull_packed(sums.jtr[None])[0], math.sqrt(sums.squares), sums.pixels)
 
 
 def _weights_array(weights: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -248,13 +248,10 @@ def _pull(
     count, rows, columns = grad_output.shape[:3]
     working = pixels.working_type(job.images.dtype)
     grad = np.ascontiguousarray(grad_output, dtype=working).reshape(count, 1, rows, columns, job.images.shape[4])
-    strips = engine.strips_per_image(job) if image else 1
-    pulled = engine.pull(job, grad, params=params, grid=grid, reach=strips > 1)
-    if not image:
-        return None, pulled
-    grad_images = engine.scatter(job, grad, strips, pulled.reach)
-    native = dtype.newbyteorder("=")
-    return (grad_images.astype(native, copy=False) if dtype.kind == "f" else grad_images), pulled
+    grad_images, pulled = engine.gradients(job, grad, images=image, params=params, grid=grid)
+    if grad_images is not None and dtype.kind == "f":
+        grad_images = grad_images.astype(dtype.newbyteorder("="), copy=False)
+    return grad_images, pulled
 
 
 def _pull_params(maps: Maps, packed: list[Any], count: int) -> NDArray[np.float64]:

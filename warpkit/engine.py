@@ -150,6 +150,15 @@ def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np
     return grad_images
 
 
+def gradients(
+    job: Problem, grad_out: NDArray[Any], *, images: bool, params: bool = False, grid: bool = False
+) -> tuple[NDArray[Any] | None, Pulled]:
+    """What is asked for: the gradient of the images and the others, for ``grad_out`` as :func:`pull` takes it."""
+    strips = strips_per_image(job) if images else 1
+    pulled = pull(job, grad_out, params=params, grid=grid, reach=strips > 1)
+    return (scatter(job, grad_out, strips, pulled.reach) if images else None), pulled
+
+
 # What the sums of all groups of normal equations may hold together.
 _LARGEST_SUMS = 4 * 2**20
 
@@ -160,7 +169,7 @@ class NormalSums(NamedTuple):
     jtj: NDArray[np.float64]  # (length, length)
     jtr: NDArray[np.float64]  # (length,)
     squares: float
-    count: int
+    pixels: int
 
 
 def normal_sums(job: Problem, fixed: NDArray[Any], weights: NDArray[np.float64]) -> NormalSums:

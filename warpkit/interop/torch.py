@@ -20,12 +20,9 @@ from .. import checks, engine
 from ..conventions import scale_and_offset
 from ..kernels.maps import AFFINE
 from ..kernels.stages import Pipeline
-from ..kernels.taps import BICUBIC, BILINEAR, MODES, NEAREST
-from .families import Family, Packing, packing
-from .torch_reference import BICUBIC_SLOPE, folded, grid_sample_reference, pixel_points
+from .families import Family, Packing, border_mode, check_options, packing, sampling_problem
+from .torch_reference import folded, grid_sample_reference, pixel_points
 
-_MODES = {"bilinear": BILINEAR, "nearest": NEAREST, "bicubic": BICUBIC}
-_PADDINGS = ("zeros", "border", "reflection")
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -83,10 +80,7 @@ def grid_sample(
         grid, input = grid.float(), input.float()
     if grid.dtype != input.dtype:
         raise TypeError(f"grid must have input's dtype {input.dtype}, got {grid.dtype}")
-    if mode not in _MODES:
-        raise ValueError(f"mode must be one of {tuple(_MODES)}, got {mode!r}")
-    if padding_mode not in _PADDINGS:
-        raise ValueError(f"padding_mode must be one of {_PADDINGS}, got {padding_mode!r}")
+    check_options(mode, padding_mode)
     if input.dtype in _HALF:
         return _grid_sample(input.float(), grid.float(), mode, padding_mode, bool(align_corners)).to(input.dtype)
     return _grid_sample(input, grid, mode, padding_mode, bool(align_corners))
@@ -199,7 +193,7 @@ def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, ali
         )
         matrix = np.array([[scale_x, 0, offset_x, 0, scale_y, offset_y]], dtype=np.float64)
         pipeline = Pipeline(np.array([[AFFINE, 0]]), matrix, 1.0)
-    return _problem(input, pipeline, points.contiguous().numpy(), mode, _border(padding_mode, align_corners))
+    return _problem(input, pipeline, points.contiguous().numpy(), mode, border_mode(padding_mode, align_corners))
 
 
 def _without_nan(grid: Tensor, padding_mode: str) -> Tensor:
@@ -209,11 +203,6 @@ def _without_nan(grid: Tensor, padding_mode: str) -> Tensor:
 
 def _moves_points(mode: str, padding_mode: str) -> bool:
     return mode == "nearest" or (mode == "bilinear" and padding_mode == "reflection")
-
-
-def _border(padding_mode: str, align_corners: bool) -> str:
-    """The rule for taps that is PyTorch's padding."""
-    return {"zeros": "constant", "border": "edge", "reflection": "reflect" if align_corners else "symmetric"}[padding_mode]
 
 
 def spatial_transform(
@@ -250,8 +239,7 @@ def spatial_transform(
     """
     _check_input(input)
     _check_tangents(input, theta)
-    if mode not in _MODES or padding_mode not in _PADDINGS:
-        raise ValueError(f"mode must be one of {tuple(_MODES)} and padding_mode of {_PADDINGS}, got {mode!r}, {padding_mode!r}")
+    check_options(mode, padding_mode)
     rows, columns = input.shape[2:] if size is None else checks.shape_2d("size", size)
     working = input.float() if input.dtype in _HALF else input
     output = _warp(working, theta, control_points, family, rows, columns, align_corners, mode, padding_mode)
@@ -274,7 +262,7 @@ def _warp(
     rule = _packing(input, theta, control_points, family, rows, columns, align_corners)
     if out.numel():
         engine.forward(
-            _warp_problem(input, theta, rule, mode, _border(padding_mode, align_corners)), _image(out, _layout(input))
+            _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners)), _image(out, _layout(input))
         )
     return out
 
@@ -310,7 +298,7 @@ def _warp_backward(
     grad_input = grad_theta = None
     if grad.numel():
         rule = _packing(input, theta, control_points, family, grad.shape[2], grad.shape[3], align_corners)
-        job = _warp_problem(input, theta, rule, mode, _border(padding_mode, align_corners))
+        job = _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners))
         grad_input, pulled = _pull(job, grad, input, want_input, params=want_theta, grid=False)
         if pulled.params is not None:
             grad_theta = torch.from_numpy(pulled.params @ rule.matrix).to(theta.dtype).reshape(theta.shape)
@@ -363,26 +351,22 @@ def _packing(
     return rule
 
 
-def _warp_problem(input: Tensor, theta: Tensor, rule: Packing, mode: str, border: str) -> engine.Problem:
+def _warp_problem(input: Tensor, theta: Tensor, rule: Packing, mode: str, border: int) -> engine.Problem:
     return _problem(input, rule.pipeline(theta.detach().double().flatten(1).numpy()), engine.NO_GRID, mode, border)
 
 
-def _problem(input: Tensor, pipeline: Pipeline, grid: NDArray[Any], mode: str, border: str) -> engine.Problem:
-    images = _image(input, _layout(input))
-    no_fill = np.zeros(images.shape[4], images.dtype)
-    return engine.Problem(images, pipeline, grid, _MODES[mode], MODES[border], no_fill, BICUBIC_SLOPE)
+def _problem(input: Tensor, pipeline: Pipeline, grid: NDArray[Any], mode: str, border: int) -> engine.Problem:
+    return sampling_problem(_image(input, _layout(input)), pipeline, grid, mode, border)
 
 
 def _pull(
     job: engine.Problem, grad: Tensor, input: Tensor, want_input: bool, *, params: bool, grid: bool
 ) -> tuple[Tensor | None, engine.Pulled]:
     """The input's gradient, in the input's layout, and the others."""
-    cotangent = _image(grad, _layout(input))
-    strips = engine.strips_per_image(job) if want_input else 1
-    pulled = engine.pull(job, cotangent, params=params, grid=grid, reach=strips > 1)
-    if not want_input:
+    found, pulled = engine.gradients(job, _image(grad, _layout(input)), images=want_input, params=params, grid=grid)
+    if found is None:
         return None, pulled
-    grad_images = torch.from_numpy(engine.scatter(job, cotangent, strips, pulled.reach))
+    grad_images = torch.from_numpy(found)
     if _layout(input) is torch.channels_last:
         return grad_images[:, 0].permute(0, 3, 1, 2), pulled
     return grad_images[..., 0], pulled
