@@ -88,10 +88,9 @@ def grid_sample(
 
 @torch.library.custom_op("warpkit::grid_sample", mutates_args=())
 def _grid_sample(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
-    out = _empty_output(input, *grid.shape[1:3])
-    if out.numel():
-        engine.forward(_grid_problem(input, grid, mode, padding_mode, align_corners), _image(out, _layout(input)))
-    return out
+    if not grid.numel() or not input.numel():
+        return _empty_output(input, *grid.shape[1:3])
+    return _sampled(_grid_problem(input, grid, mode, padding_mode, align_corners), input, *grid.shape[1:3])
 
 
 @_grid_sample.register_fake
@@ -258,13 +257,11 @@ def _warp(
     mode: str,
     padding_mode: str,
 ) -> Tensor:
-    out = _empty_output(input, rows, columns)
     rule = _packing(input, theta, control_points, family, rows, columns, align_corners)
-    if out.numel():
-        engine.forward(
-            _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners)), _image(out, _layout(input))
-        )
-    return out
+    if not input.numel():
+        return _empty_output(input, rows, columns)
+    job = _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners))
+    return _sampled(job, input, rows, columns)
 
 
 @_warp.register_fake
@@ -359,17 +356,20 @@ def _problem(input: Tensor, pipeline: Pipeline, grid: NDArray[Any], mode: str, b
     return sampling_problem(_image(input, _layout(input)), pipeline, grid, mode, border)
 
 
+def _sampled(job: engine.Problem, input: Tensor, rows: int, columns: int) -> Tensor:
+    """The output, in the input's layout. NumPy's memory comes in large pages, which saves more than the sampling costs."""
+    count, planes, _, _, channels = job.images.shape
+    out = np.empty((count, planes, rows, columns, channels), job.images.dtype)
+    engine.forward(job, out)
+    return _tensor(out, _layout(input))
+
+
 def _pull(
     job: engine.Problem, grad: Tensor, input: Tensor, want_input: bool, *, params: bool, grid: bool
 ) -> tuple[Tensor | None, engine.Pulled]:
     """The input's gradient, in the input's layout, and the others."""
     found, pulled = engine.gradients(job, _image(grad, _layout(input)), images=want_input, params=params, grid=grid)
-    if found is None:
-        return None, pulled
-    grad_images = torch.from_numpy(found)
-    if _layout(input) is torch.channels_last:
-        return grad_images[:, 0].permute(0, 3, 1, 2), pulled
-    return grad_images[..., 0], pulled
+    return None if found is None else _tensor(found, _layout(input)), pulled
 
 
 def _layout(input: Tensor) -> torch.memory_format:
@@ -382,6 +382,12 @@ def _image(tensor: Tensor, layout: torch.memory_format) -> NDArray[Any]:
     """A tensor (N, C, H, W) as kernels take it: C planes, or one with interleaved channels."""
     tensor = tensor.detach().contiguous(memory_format=layout)
     return tensor.permute(0, 2, 3, 1).numpy()[:, None] if layout is torch.channels_last else tensor.numpy()[..., None]
+
+
+def _tensor(images: NDArray[Any], layout: torch.memory_format) -> Tensor:
+    """Undoes :func:`_image`."""
+    tensor = torch.from_numpy(images)
+    return tensor[:, 0].permute(0, 3, 1, 2) if layout is torch.channels_last else tensor[..., 0]
 
 
 def _empty_output(input: Tensor, rows: int, columns: int) -> Tensor:

@@ -7,13 +7,16 @@ The decorators:
     exceptions, no allocation, no slicing, ``math`` for scalars.
 ``row_loop``
     loops over a row buffer. Their array arguments never overlap, and telling LLVM so is what lets it use vectors.
+``row_sum``
+    the same for sums over a row, whose terms LLVM may add in another order, to have them in vectors: the order depends on the
+    machine, not on the call.
 ``allocating``
     what makes arrays for others; only this and drivers may.
 ``driver``
     entry points called from Python: release the GIL, kept in a cache on disk.
 
-None of them allows LLVM to contract or reorder floating point: the path without border checks and the path with them must
-give the same bits.
+None of the others allows LLVM to contract or reorder floating point: the path without border checks and the path with them
+must give the same bits.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ allocating = njit(**_OPTIONS)
 shared = njit(_nrt=False, **_OPTIONS)
 inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
 row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
+row_sum = njit(_nrt=False, noalias=True, fastmath={"reassoc"}, **_OPTIONS)
 
 
 def driver(function: Callable[..., Any]) -> Any:

@@ -91,7 +91,7 @@ def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolat
             invalid += begin_row(grid, n, row, column_start, count, xs, ys)
             apply_stages(xs, ys, count, table, params_row)
             x, y = xs[count // 2], ys[count // 2]
-            lead = lead_of(x, y, x_before, y_before, width, channels)
+            lead = lead_of(x, y, x_before, y_before, planes * source_size, width, channels)
             x_before, y_before = x, y
             inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
             from_here = n * planes * source_size

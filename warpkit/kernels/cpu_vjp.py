@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from .compiling import driver, inlined, row_loop
+from .compiling import driver, inlined, row_loop, row_sum
 from .cubic import cubic_scatter_run, cubic_slope_run
 from .maps import AFFINE, PROJECTIVE, affine_cotangent, map_pull, projective_pull
 from .rows import (
@@ -111,7 +111,7 @@ def pull_each_tile(
                 if not slopes_wanted:
                     continue
                 clear_row(gx, gy, count)
-                lead = lead_of(x[count // 2], y[count // 2], x_before, y_before, width, channels)
+                lead = lead_of(x[count // 2], y[count // 2], x_before, y_before, planes * source_size, width, channels)
                 x_before, y_before = x[count // 2], y[count // 2]
                 inner, beyond = classify(x, y, count, region, low, high, reach, width, height, mode, straight)
                 from_here = n * planes * source_size
@@ -280,9 +280,9 @@ def pull_stage(kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
                 gx[k], gy[k] = map_pull(kind, xs[k], ys[k], xs_out[k], ys_out[k], gx[k], gy[k], params, at, grads)
 
 
-@row_loop
+@row_sum
 def pull_affine_row(xs, ys, gx, gy, count, params, at, grads):
-    """The sums of :func:`affine_pull`, in registers."""
+    """The sums of :func:`affine_pull`, in vectors."""
     x_sum, xx_sum, xy_sum, y_sum, yx_sum, yy_sum = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
         g, h = np.float64(gx[k]), np.float64(gy[k])
@@ -350,7 +350,7 @@ def scatter_each_strip(
                     owns_all = highest >= top and lowest <= bottom
                 begin_row(grid, n, row, column_start, count, xs, ys)
                 apply_stages(xs, ys, count, table, params_row)
-                lead = lead_of(xs[count // 2], ys[count // 2], x_before, y_before, width, channels)
+                lead = lead_of(xs[count // 2], ys[count // 2], x_before, y_before, planes * target_size, width, channels)
                 x_before, y_before = xs[count // 2], ys[count // 2]
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
                 to_here = n * planes * target_size
@@ -388,33 +388,50 @@ def scatter_run(
         split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
     else:
         border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
-    for _ in range(planes):
+    p = np.int64(0)
+    while p < planes:
+        # three sums at a time, each of which waits for its last
+        together = 3 if is_simple and interpolation == BILINEAR and channels == 1 and planes - p >= 3 else 1
         if interpolation != BILINEAR:
             nearest_scatter_row(target, to_here, grad, grad_at, taps[0], start, stop, channels, owned_from, owned_to)
         elif is_simple:
-            prefetch_row(target, to_here, i, j, start, stop, width, channels, lead)
-            scatter_row(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels)
+            for q in range(together):
+                prefetch_row(target, to_here + q * target_size, i, j, start, stop, width, channels, lead)
+            scatter_row(
+                target, to_here, target_size, grad, grad_at, grad_size, together,
+                i, j, weights_x, weights_y, start, stop, width, channels,
+            )  # fmt: skip
         else:
             border_scatter_row(
                 target, to_here, grad, grad_at, taps, weights_x, weights_y, start, stop, channels, owned_from, owned_to
             )
-        to_here += target_size
-        grad_at += grad_size
+        to_here += together * target_size
+        grad_at += together * grad_size
+        p += together
 
 
 @row_loop
-def scatter_row(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels):
-    """The adjoint of bilinear sampling, for simple points."""
-    if channels == 1:
-        scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, 1)
+def scatter_row(
+    target, to_here, target_size, grad, grad_at, grad_size, planes, i, j, weights_x, weights_y, start, stop, width, channels
+):  # fmt: skip
+    """The adjoint of bilinear sampling, for simple points of three planes of one channel or one plane of any."""
+    if channels == 1 and planes == 3:
+        scatter_span(
+            target, to_here, target_size, grad, grad_at, grad_size, 3, i, j, weights_x, weights_y, start, stop, width, 1
+        )
+    elif channels == 1:
+        scatter_span(target, to_here, 1, grad, grad_at, 1, 1, i, j, weights_x, weights_y, start, stop, width, 1)
     elif channels == 3:
-        scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, 3)
+        scatter_span(target, to_here, 1, grad, grad_at, 1, 3, i, j, weights_x, weights_y, start, stop, width, 3)
     else:
-        scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels)
+        scatter_span(target, to_here, 1, grad, grad_at, 1, channels, i, j, weights_x, weights_y, start, stop, width, channels)
 
 
 @inlined
-def scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, start, stop, width, channels):
+def scatter_span(
+    target, to_here, target_stride, grad, grad_at, grad_stride, values, i, j, weights_x, weights_y, start, stop, width, channels
+):  # fmt: skip
+    """``values`` to a pixel, the strides apart."""
     step = np.uint64(channels)
     pitch = np.uint64(width) * step
     one = type(weights_x[start])(1)
@@ -422,9 +439,9 @@ def scatter_span(target, to_here, grad, grad_at, i, j, weights_x, weights_y, sta
         here = np.uint64(to_here) + np.uint64(i[k]) * pitch + np.uint64(j[k]) * step
         there = np.uint64(grad_at) + k * step
         weight_x, weight_y = weights_x[k], weights_y[k]
-        for c in range(channels):
-            g = grad[there + np.uint64(c)]
-            at = here + np.uint64(c)
+        for c in range(values):
+            g = grad[there + np.uint64(c) * np.uint64(grad_stride)]
+            at = here + np.uint64(c) * np.uint64(target_stride)
             below = g * weight_y
             above = g * (one - weight_y)
             target[at] += above * (one - weight_x)

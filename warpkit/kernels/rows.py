@@ -25,6 +25,7 @@ INSIDE = 2
 PREFETCH_ROWS = 8
 PREFETCH_STEP = 4
 FARTHEST_LEAD = 512.0
+SMALL = 2**16
 
 
 def tile_count(out_shape: tuple[int, ...]) -> int:
@@ -202,13 +203,13 @@ def border_row(xs, ys, start, stop, height, width, channels, mode, below_one, ta
 
 
 @shared
-def lead_of(x, y, x_before, y_before, width, channels):
+def lead_of(x, y, x_before, y_before, size, width, channels):
     """How far on, in elements of the source, the pixels for a row ``PREFETCH_ROWS`` below are; from one point of two rows.
 
-    0 where the map jumps or there was no row before (NaN).
+    0, for no prefetch, where the map jumps, there was no row before (NaN), or the image's ``size`` elements stay in the caches.
     """
     dx, dy = (x - x_before) * PREFETCH_ROWS, (y - y_before) * PREFETCH_ROWS
-    if abs(dx) < FARTHEST_LEAD and abs(dy) < FARTHEST_LEAD:
+    if size > SMALL and abs(dx) < FARTHEST_LEAD and abs(dy) < FARTHEST_LEAD:
         return (int(dy) * width + int(dx)) * channels
     return 0
 
@@ -216,5 +217,7 @@ def lead_of(x, y, x_before, y_before, width, channels):
 @row_loop
 def prefetch_row(array, first, i, j, start, stop, width, channels, lead):
     """Ask for the pixels that a row below will need, before it does: beyond the caches, latency rules."""
+    if lead == 0:
+        return
     for k in range(start, stop, PREFETCH_STEP):
         prefetch(array, first + (np.int64(i[k]) * width + j[k]) * channels + lead)
