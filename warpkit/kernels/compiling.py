@@ -7,8 +7,8 @@ The decorators:
     exceptions, no allocation, no slicing, ``math`` for scalars.
 ``row_loop``
     loops over a row buffer. Their array arguments never overlap, and telling LLVM so is what lets it use vectors.
-``row_sum``
-    the same for sums over a row, whose terms LLVM may add in another order, to have them in vectors: the order depends on the
+``shared_sum``, ``row_sum``
+    the same for long sums, whose terms LLVM may add in another order, to have them in vectors: the order depends on the
     machine, not on the call.
 ``allocating``
     what makes arrays for others; only this and drivers may.
@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
@@ -45,6 +46,7 @@ if not hasattr(CPUTargetOptions, "noalias"):
 # Only what allocates counts references: counting is atomic, and would cost more than a short row.
 allocating = njit(**_OPTIONS)
 shared = njit(_nrt=False, **_OPTIONS)
+shared_sum = njit(_nrt=False, fastmath={"reassoc"}, **_OPTIONS)
 inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
 row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
 row_sum = njit(_nrt=False, noalias=True, fastmath={"reassoc"}, **_OPTIONS)
@@ -66,6 +68,14 @@ if config.DISABLE_JIT:
     def prefetch(array: Any, index: int) -> None:
         """Nothing to do without compiled code."""
 
+    def bits_of(number: float) -> Any:
+        """The bits of a float64 as a uint64."""
+        return np.float64(number).view(np.uint64)
+
+    def float_of(bits: Any) -> Any:
+        """The float64 that has these bits."""
+        return np.uint64(bits).view(np.float64)
+
 else:
 
     @intrinsic
@@ -84,6 +94,24 @@ else:
             return context.get_dummy_value()
 
         return types.void(array, types.int64), generate
+
+    @intrinsic
+    def bits_of(typing_context, number):
+        """The bits of a float64 as a uint64."""
+
+        def generate(context, builder, signature, arguments):
+            return builder.bitcast(arguments[0], ir.IntType(64))
+
+        return types.uint64(types.float64), generate
+
+    @intrinsic
+    def float_of(typing_context, bits):
+        """The float64 that has these bits."""
+
+        def generate(context, builder, signature, arguments):
+            return builder.bitcast(arguments[0], ir.DoubleType())
+
+        return types.float64(types.uint64), generate
 
 
 def _kernel_sources() -> str:

@@ -25,12 +25,11 @@ from .rows import (
     INSIDE,
     TILE_COLUMNS,
     TILE_ROWS,
-    apply_stages,
-    begin_row,
     border_row,
     classify,
     is_straight,
     lead_of,
+    map_row,
     prefetch_row,
     row_buffers,
     run_end,
@@ -88,8 +87,7 @@ def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolat
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-            invalid += begin_row(grid, n, row, column_start, count, xs, ys)
-            apply_stages(xs, ys, count, table, params_row)
+            invalid += map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
             x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(x, y, x_before, y_before, planes * source_size, width, channels)
             x_before, y_before = x, y
@@ -123,7 +121,7 @@ def sample_run(
     is_inside, height, width, channels, mode, cval, below_one, interpolation, lead,
 ):  # fmt: skip
     """Nearest or bilinear sampling of all planes at points that are all inside or all at the border."""
-    xs, ys, i, j, weights_x, weights_y, taps, _ = buffers
+    xs, ys, i, j, weights_x, weights_y, taps = buffers[:7]
     if interpolation == BILINEAR and is_inside:
         split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
     elif interpolation == BILINEAR:

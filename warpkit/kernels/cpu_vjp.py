@@ -18,19 +18,19 @@ import numpy as np
 
 from .compiling import driver, inlined, row_loop, row_sum
 from .cubic import cubic_scatter_run, cubic_slope_run
-from .maps import AFFINE, PROJECTIVE, affine_cotangent, map_pull, projective_pull
+from .maps import AFFINE, PROJECTIVE, THIN_PLATE, THIN_PLATE_HEADER, affine_cotangent, map_pull, projective_pull, radial
 from .rows import (
     BEYOND,
     INSIDE,
     TILE_COLUMNS,
     TILE_ROWS,
     apply_stage,
-    apply_stages,
     begin_row,
     border_row,
     classify,
     is_straight,
     lead_of,
+    map_row,
     prefetch_row,
     row_buffers,
     run_end,
@@ -100,9 +100,8 @@ def pull_each_tile(
             for row in range(row_start, min(rows, row_start + TILE_ROWS)):
                 begin_row(grid, n, row, column_start, count, xs[0], ys[0])
                 for stage in range(stages):
-                    copy_row(xs[stage], xs[stage + 1], count)
-                    copy_row(ys[stage], ys[stage + 1], count)
-                    apply_stage(table[stage, 0], xs[stage + 1], ys[stage + 1], count, params_row, table[stage, 1])
+                    kind, at = table[stage, 0], table[stage, 1]
+                    apply_stage(kind, xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], count, params_row, at)
                 x, y = xs[stages], ys[stages]
                 if reached.shape[0] > 0:
                     top, bottom = rows_reached(y, count, reach, height, mode)
@@ -139,7 +138,7 @@ def pull_each_tile(
                 if grads.shape[0] > 0:
                     for stage in range(stages - 1, -1, -1):
                         pull_stage(
-                            table[stage, 0], xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], gx, gy, count,
+                            stage == 0, table[stage, 0], xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], gx, gy, count,
                             params_row, table[stage, 1], grads[group],
                         )  # fmt: skip
 
@@ -152,7 +151,7 @@ def slope_run(
     """Add to (gx, gy) the output gradient times all planes' slopes, at points inside or at the border; nearest has none."""
     if interpolation != BILINEAR:
         return
-    _, _, i, j, weights_x, weights_y, taps, _ = buffers
+    _, _, i, j, weights_x, weights_y, taps = buffers[:7]
     if is_inside:
         split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
     else:
@@ -165,12 +164,6 @@ def slope_run(
             border_slope_row(source, from_here, grad, grad_at, taps, weights_x, weights_y, start, stop, cval, gx, gy)
         from_here += source_size
         grad_at += grad_size
-
-
-@row_loop
-def copy_row(source, target, count):
-    for k in range(count):
-        target[k] = source[k]
 
 
 @row_loop
@@ -266,10 +259,12 @@ def border_slope_row(source, from_here, grad, grad_at, taps, weights_x, weights_
 
 
 @row_loop
-def pull_stage(kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
+def pull_stage(is_first, kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
     """Run a buffer's cotangents back through one stage, in place; points without any take no part, wherever they are."""
     if kind == AFFINE:
         pull_affine_row(xs, ys, gx, gy, count, params, at, grads)
+    elif kind == THIN_PLATE and is_first:
+        pull_thin_plate_row(xs, ys, gx, gy, count, params, at, grads)
     elif kind == PROJECTIVE:
         for k in range(count):
             if gx[k] != 0 or gy[k] != 0:
@@ -278,6 +273,38 @@ def pull_stage(kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
         for k in range(count):
             if gx[k] != 0 or gy[k] != 0:
                 gx[k], gy[k] = map_pull(kind, xs[k], ys[k], xs_out[k], ys_out[k], gx[k], gy[k], params, at, grads)
+
+
+@row_sum
+def pull_thin_plate_row(xs, ys, gx, gy, count, params, at, grads):
+    """The sums of :func:`thin_plate_pull`, in vectors, without the cotangents of the points: for a first stage."""
+    x_centre, y_centre, scale = params[at + 1], params[at + 2], params[at + 3]
+    points = int(params[at])
+    x_sum, xu_sum, xv_sum, y_sum, yu_sum, yv_sum = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(count):
+        g, h = np.float64(gx[k]), np.float64(gy[k])
+        u, v = (xs[k] - x_centre) * scale, (ys[k] - y_centre) * scale
+        x_sum += g
+        xu_sum += g * u
+        xv_sum += g * v
+        y_sum += h
+        yu_sum += h * u
+        yv_sum += h * v
+    grads[at + 4] += x_sum
+    grads[at + 5] += xu_sum
+    grads[at + 6] += xv_sum
+    grads[at + 7] += y_sum
+    grads[at + 8] += yu_sum
+    grads[at + 9] += yv_sum
+    for p in range(at + THIN_PLATE_HEADER, at + THIN_PLATE_HEADER + points):
+        x_point, y_point = params[p], params[p + points]
+        x_sum, y_sum = 0.0, 0.0
+        for k in range(count):
+            value = radial((xs[k] - x_centre) * scale - x_point, (ys[k] - y_centre) * scale - y_point)
+            x_sum += gx[k] * value
+            y_sum += gy[k] * value
+        grads[p + 2 * points] += x_sum
+        grads[p + 3 * points] += y_sum
 
 
 @row_sum
@@ -348,8 +375,7 @@ def scatter_each_strip(
                     if lowest < top or highest > bottom:
                         continue
                     owns_all = highest >= top and lowest <= bottom
-                begin_row(grid, n, row, column_start, count, xs, ys)
-                apply_stages(xs, ys, count, table, params_row)
+                map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
                 lead = lead_of(xs[count // 2], ys[count // 2], x_before, y_before, planes * target_size, width, channels)
                 x_before, y_before = xs[count // 2], ys[count // 2]
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
@@ -381,7 +407,7 @@ def scatter_run(
     is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
 ):  # fmt: skip
     """The adjoint of sampling all planes; simple points are inner ones of a strip that owns all their taps."""
-    xs, ys, i, j, weights_x, weights_y, taps, _ = buffers
+    xs, ys, i, j, weights_x, weights_y, taps = buffers[:7]
     if interpolation != BILINEAR:
         nearest_taps_row(xs, ys, start, stop, height, width, channels, mode, taps[0])
     elif is_simple:

@@ -62,9 +62,8 @@ def sum_tiles(
             for row in range(row_start, min(rows, row_start + TILE_ROWS)):
                 begin_row(grid, np.int64(0), row, column_start, count, xs[0], ys[0])
                 for stage in range(stages):
-                    for k in range(count):
-                        xs[stage + 1, k], ys[stage + 1, k] = xs[stage, k], ys[stage, k]
-                    apply_stage(table[stage, 0], xs[stage + 1], ys[stage + 1], count, params[0], table[stage, 1])
+                    kind, at = table[stage, 0], table[stage, 1]
+                    apply_stage(kind, xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], count, params[0], at)
                 inner, _ = classify(xs[stages], ys[stages], count, region, low, high, reach, width, height, CONSTANT, straight)
                 for k in range(count if inner > 0 else 0):
                     weight = weights[row, column_start + k] if weights.shape[0] > 0 else 1.0

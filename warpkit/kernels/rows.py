@@ -10,7 +10,17 @@ import math
 import numpy as np
 
 from .compiling import allocating, prefetch, row_loop, shared
-from .maps import AFFINE, PROJECTIVE, affine, map_point, projective
+from .maps import (
+    AFFINE,
+    PROJECTIVE,
+    THIN_PLATE,
+    THIN_PLATE_HEADER,
+    affine,
+    map_point,
+    projective,
+    radial,
+    thin_plate_plane,
+)
 from .taps import BICUBIC, BILINEAR, CONSTANT, bilinear_taps
 
 TILE_ROWS = 64
@@ -42,7 +52,8 @@ def tile_pixels(out_shape: tuple[int, ...]) -> int:
 
 @allocating
 def row_buffers(like):
-    """Memory for one row: points, source pixels, weights (of ``like``'s type), taps at the border, regions."""
+    """Memory for one row: points, source pixels, weights (of ``like``'s type), taps at the border, regions, points between
+    stages."""
     return (
         np.empty(TILE_COLUMNS),
         np.empty(TILE_COLUMNS),
@@ -57,6 +68,8 @@ def row_buffers(like):
             np.empty(TILE_COLUMNS, np.int64),
         ),
         np.empty(TILE_COLUMNS, np.uint8),
+        np.empty(TILE_COLUMNS),
+        np.empty(TILE_COLUMNS),
     )
 
 
@@ -91,33 +104,64 @@ def read_grid_row(grid, n, row, column_start, count, xs, ys):
 
 
 @row_loop
-def apply_stages(xs, ys, count, table, params):
-    """Run the buffer through all stages, in place."""
-    for stage in range(table.shape[0]):
-        apply_stage(table[stage, 0], xs, ys, count, params, table[stage, 1])
+def map_row(grid, n, row, column_start, count, table, params, xs, ys, xs_other, ys_other):
+    """Fill (xs, ys) with the source points of output pixels; returns how many points of the grid are not finite.
+
+    Stages go to and fro between two pairs of buffers, from the one that makes the last end in (xs, ys).
+    """
+    stages = table.shape[0]
+    if stages % 2 == 0:
+        invalid = begin_row(grid, n, row, column_start, count, xs, ys)
+    else:
+        invalid = begin_row(grid, n, row, column_start, count, xs_other, ys_other)
+    for stage in range(stages):
+        if (stages - stage) % 2 == 0:
+            apply_stage(table[stage, 0], xs, ys, xs_other, ys_other, count, params, table[stage, 1])
+        else:
+            apply_stage(table[stage, 0], xs_other, ys_other, xs, ys, count, params, table[stage, 1])
+    return invalid
 
 
 @row_loop
-def apply_stage(kind, xs, ys, count, params, at):
+def apply_stage(kind, xs, ys, xs_out, ys_out, count, params, at):
+    """Where one stage sends the points of a buffer."""
     if kind == AFFINE:
-        affine_row(xs, ys, count, params, at)
+        affine_row(xs, ys, xs_out, ys_out, count, params, at)
     elif kind == PROJECTIVE:
-        projective_row(xs, ys, count, params, at)
+        projective_row(xs, ys, xs_out, ys_out, count, params, at)
+    elif kind == THIN_PLATE:
+        thin_plate_row(xs, ys, xs_out, ys_out, count, params, at)
     else:
         for k in range(count):
-            xs[k], ys[k] = map_point(kind, xs[k], ys[k], params, at)
+            xs_out[k], ys_out[k] = map_point(kind, xs[k], ys[k], params, at)
 
 
 @row_loop
-def affine_row(xs, ys, count, params, at):
+def affine_row(xs, ys, xs_out, ys_out, count, params, at):
     for k in range(count):
-        xs[k], ys[k] = affine(xs[k], ys[k], params, at)
+        xs_out[k], ys_out[k] = affine(xs[k], ys[k], params, at)
 
 
 @row_loop
-def projective_row(xs, ys, count, params, at):
+def projective_row(xs, ys, xs_out, ys_out, count, params, at):
     for k in range(count):
-        xs[k], ys[k] = projective(xs[k], ys[k], params, at)
+        xs_out[k], ys_out[k] = projective(xs[k], ys[k], params, at)
+
+
+@row_loop
+def thin_plate_row(xs, ys, xs_out, ys_out, count, params, at):
+    """As :func:`thin_plate`, bit for bit, one control point after the other so that pixels become vectors."""
+    x_centre, y_centre, scale = params[at + 1], params[at + 2], params[at + 3]
+    points = int(params[at])
+    for k in range(count):
+        xs_out[k], ys_out[k] = thin_plate_plane((xs[k] - x_centre) * scale, (ys[k] - y_centre) * scale, params, at)
+    for p in range(at + THIN_PLATE_HEADER, at + THIN_PLATE_HEADER + points):
+        x_point, y_point = params[p], params[p + points]
+        x_weight, y_weight = params[p + 2 * points], params[p + 3 * points]
+        for k in range(count):
+            value = radial((xs[k] - x_centre) * scale - x_point, (ys[k] - y_centre) * scale - y_point)
+            xs_out[k] += x_weight * value
+            ys_out[k] += y_weight * value
 
 
 @shared

@@ -163,7 +163,7 @@ class _System:
     def pull(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
         """The gradient of the values, row by row (n, 2 K), from that of the packed spline (n, length)."""
         plane = packed[:, THIN_PLATE_HEADER - 6 : THIN_PLATE_HEADER].reshape(-1, 2, 3).transpose(0, 2, 1)
-        weights = packed[:, THIN_PLATE_HEADER:].reshape(len(packed), -1, 4)[:, :, 2:]
+        weights = packed[:, THIN_PLATE_HEADER:].reshape(len(packed), 4, -1)[:, 2:].transpose(0, 2, 1)
         gradient = self._operator.T @ np.concatenate([weights, plane], axis=1)
         return np.asarray(gradient, dtype=np.float64).reshape(len(packed), -1)
 
@@ -175,7 +175,8 @@ class _System:
         for axis in range(2):
             plane = THIN_PLATE_HEADER - 6 + 3 * axis
             matrix[plane : plane + 3, axis::2] = self._operator[count:]
-            matrix[THIN_PLATE_HEADER + 2 + axis :: 4, axis::2] = self._operator[:count]
+            weights = THIN_PLATE_HEADER + (2 + axis) * count
+            matrix[weights : weights + count, axis::2] = self._operator[:count]
         return matrix, fixed
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,7 +185,7 @@ class _System:
         solution = self.solve(np.vstack([values, np.zeros((3, 2))]))
         header = np.concatenate([[count, *self._centre, self._inverse_scale], solution[count:, 0], solution[count:, 1]])
         assert len(header) == THIN_PLATE_HEADER
-        return np.concatenate([header, np.hstack([self._normalised, solution[:count]]).reshape(-1)])
+        return np.concatenate([header, self._normalised.T.reshape(-1), solution[:count].T.reshape(-1)])
 
 
 def _radial_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
