@@ -108,8 +108,13 @@ class Pulled(NamedTuple):
     reach: NDArray[np.int32]
 
 
-def pull(job: Problem, grad_out: NDArray[Any], *, params: bool, grid: bool, reach: bool) -> Pulled:
-    """Pull ``grad_out`` (N, planes, rows, columns, C), working type, back to the packed parameters or the grid."""
+def pull(
+    job: Problem, grad_out: NDArray[Any], *, params: bool, grid: bool, reach: bool, grad_images: NDArray[Any] | None = None
+) -> Pulled:
+    """Pull ``grad_out`` (N, planes, rows, columns, C), working type, back to the packed parameters or the grid.
+
+    If given, ``grad_images``, zero, receives the gradient of the images in the same pass, with one thread to an image.
+    """
     count, _, rows, columns, _ = grad_out.shape
     tiles = tile_count(grad_out.shape) // count
     # A displacement field has a parameter for each pixel: one sum per image, or memory would run out.
@@ -120,12 +125,14 @@ def pull(job: Problem, grad_out: NDArray[Any], *, params: bool, grid: bool, reac
     grads = np.zeros((count * groups if params else 0, length))
     grad_grid = np.empty((count if grid else 0, rows, columns, 2), grad_out.dtype)
     reached = np.empty((count if reach else 0, rows, -(-columns // TILE_COLUMNS), 2), np.int32)
+    target = np.empty((0, 0, 0, 0, 0), grad_out.dtype) if grad_images is None else grad_images
     arguments = (frozen(job.images), frozen(grad_out), *job._inputs, job.fill, *job._sampling)
-    arguments += (tiles_per_group, grads, grad_grid, reached)
+    arguments += (tiles_per_group, grads, grad_grid, target, reached)
+    together = 1 if grad_images is None else groups
     run_ranges(
-        lambda first, last: cpu_vjp.pull_tiles(*arguments, first, last),
-        count * groups,
-        tiles_per_group * 3 * job.nanoseconds(grad_out.shape),
+        lambda first, last: cpu_vjp.pull_tiles(*arguments, first * together, last * together),
+        count * groups // together,
+        together * tiles_per_group * 3 * job.nanoseconds(grad_out.shape),
     )
     sums = grads.reshape(count, groups, length).sum(axis=1) if params else None
     return Pulled(sums, grad_grid if grid else None, reached)
@@ -154,9 +161,14 @@ def gradients(
     job: Problem, grad_out: NDArray[Any], *, images: bool, params: bool = False, grid: bool = False
 ) -> tuple[NDArray[Any] | None, Pulled]:
     """What is asked for: the gradient of the images and the others, for ``grad_out`` as :func:`pull` takes it."""
-    strips = strips_per_image(job) if images else 1
+    if not images:
+        return None, pull(job, grad_out, params=params, grid=grid, reach=False)
+    strips = strips_per_image(job)
+    if strips == 1 and (params or grid):
+        grad_images = np.zeros(job.images.shape, grad_out.dtype)
+        return grad_images, pull(job, grad_out, params=params, grid=grid, reach=False, grad_images=grad_images)
     pulled = pull(job, grad_out, params=params, grid=grid, reach=strips > 1)
-    return (scatter(job, grad_out, strips, pulled.reach) if images else None), pulled
+    return scatter(job, grad_out, strips, pulled.reach), pulled
 
 
 # What the sums of all groups of normal equations may hold together.

@@ -43,7 +43,7 @@ from .taps import BILINEAR, CONSTANT, EDGE, bilinear_slopes, nearest_tap, tap
 @driver
 def pull_tiles(
     images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
-    tiles_per_group, grads, grad_grid, reached, first, last,
+    tiles_per_group, grads, grad_grid, grad_images, reached, first, last,
 ):  # fmt: skip
     """Pull the output gradient back to parameters and grid, for groups ``first`` to ``last`` of tiles.
 
@@ -59,6 +59,9 @@ def pull_tiles(
         Receives the gradient of the packed parameters; empty if not wanted.
     grad_grid : (N or 0, rows, columns, 2)
         Receives the gradient of the source points; empty if not wanted.
+    grad_images : (N or 0, planes, H, W, C)
+        Receives the gradient of the images, as :func:`scatter_strips` would give it for one strip per image; starts at zero.
+        All groups of an image must then be in one call. Empty if not wanted.
     reached : (N or 0, rows, tiles across, 2) int32
         Receives the first and last source row that each row of each tile touches, for :func:`scatter_strips`; may be empty.
     """
@@ -67,7 +70,7 @@ def pull_tiles(
     gx, gy = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
     pull_each_tile(
         images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
-        tiles_per_group, grads, grad_grid, reached, row_buffers(cval), xs, ys, gx, gy, first, last,
+        tiles_per_group, grads, grad_grid, grad_images, reached, row_buffers(cval), xs, ys, gx, gy, first, last,
     )  # fmt: skip
     return 0
 
@@ -75,11 +78,11 @@ def pull_tiles(
 @row_loop
 def pull_each_tile(
     images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
-    tiles_per_group, grads, grad_grid, reached, buffers, xs, ys, gx, gy, first, last,
+    tiles_per_group, grads, grad_grid, grad_images, reached, buffers, xs, ys, gx, gy, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
-    source, grad = images.reshape(-1), grad_out.reshape(-1)
+    source, grad, target = images.reshape(-1), grad_out.reshape(-1), grad_images.reshape(-1)
     source_size, grad_size = height * width * channels, rows * columns * channels
     tiles_down, tiles_across = -(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS)
     tiles = tiles_down * tiles_across
@@ -131,6 +134,12 @@ def pull_each_tile(
                         cubic_slope_run(
                             cubic, source, from_here, source_size, grad, grad_at, grad_size, planes, x, y, gx, gy,
                             start, stop, height, width, channels, mode, cval,
+                        )  # fmt: skip
+                    if target.shape[0] > 0:
+                        scatter_run(
+                            cubic, target, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y,
+                            start, stop, region[start] == INSIDE, height, width, channels, mode, below_one, interpolation,
+                            0, source_size, 0,
                         )  # fmt: skip
                     start = stop
                 if grad_grid.shape[0] > 0:
@@ -387,27 +396,39 @@ def scatter_each_strip(
                     if region[start] == BEYOND:
                         start = stop
                         continue
-                    if cubic is None:
-                        scatter_run(
-                            target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, start, stop,
-                            owns_all and region[start] == INSIDE, height, width, channels, mode, below_one, interpolation,
-                            owned_from, owned_to, lead,
-                        )  # fmt: skip
-                    else:
-                        cubic_scatter_run(
-                            cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, xs, ys, start, stop,
-                            height, width, channels, mode, owned_from, owned_to,
-                        )  # fmt: skip
+                    scatter_run(
+                        cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys,
+                        start, stop, owns_all and region[start] == INSIDE, height, width, channels, mode, below_one,
+                        interpolation, owned_from, owned_to, lead,
+                    )  # fmt: skip
                     start = stop
 
 
-@inlined
+@row_loop
 def scatter_run(
-    target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, start, stop,
+    cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
     is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
 ):  # fmt: skip
     """The adjoint of sampling all planes; simple points are inner ones of a strip that owns all their taps."""
-    xs, ys, i, j, weights_x, weights_y, taps = buffers[:7]
+    if cubic is None:
+        linear_scatter_run(
+            target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
+            is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
+        )  # fmt: skip
+    else:
+        cubic_scatter_run(
+            cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, xs, ys, start, stop,
+            height, width, channels, mode, owned_from, owned_to,
+        )  # fmt: skip
+
+
+@inlined
+def linear_scatter_run(
+    target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
+    is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
+):  # fmt: skip
+    """As :func:`scatter_run`, nearest or bilinear."""
+    _, _, i, j, weights_x, weights_y, taps = buffers[:7]
     if interpolation != BILINEAR:
         nearest_taps_row(xs, ys, start, stop, height, width, channels, mode, taps[0])
     elif is_simple:
