@@ -69,8 +69,8 @@ def plot(errors: list[float], shape: tuple[int, int]) -> np.ndarray:
     y = np.interp(height, [height.min(), height.max()], [rows - 15, 15])
     line = np.round(np.column_stack([x, y])).astype(np.int32)[:, None]
     cv2.polylines(sheet, [line], False, (60, 60, 200), 2, cv2.LINE_AA)
-    for value, row in ((errors[0], 14), (errors[-1], rows - 24)):
-        cv2.putText(sheet, f"{value:.1e}", (columns - 90, row), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+    for value, place in ((errors[0], (columns - 90, 14)), (errors[-1], (10, rows - 8))):
+        cv2.putText(sheet, f"{value:.1e}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
     return sheet
 
 

@@ -12,7 +12,7 @@ import warpkit as wk  # noqa: E402
 from warpkit import conventions  # noqa: E402
 from warpkit.interop import torch as wkt  # noqa: E402
 
-TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 PADDINGS = ["zeros", "border", "reflection"]
 
 
@@ -24,20 +24,22 @@ def relative_error(a, b):
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("padding_mode", PADDINGS)
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
-@pytest.mark.parametrize("shape", [(1, 3, 17, 23), (5, 2, 8, 9), (2, 1, 1, 7)])
-def test_grid_sample_equals_pytorchs(dtype, align_corners, padding_mode, mode, shape):
+@pytest.mark.parametrize("shape", [(1, 3, 17, 23), (64, 2, 8, 9), (2, 1, 1, 7)])
+def test_grid_sample_equals_pytorchs_in_float64(dtype, align_corners, padding_mode, mode, shape):
     torch.manual_seed(0)
     inputs = torch.randn(shape, dtype=dtype, requires_grad=True)
     grid = (torch.rand(shape[0], 11, 13, 2, dtype=dtype) * 3.6 - 1.8).requires_grad_()
     grad = torch.randn(shape[0], shape[1], 11, 13, dtype=dtype)
-    results = []
-    for call in (functional.grid_sample, wkt.grid_sample):
-        output = call(inputs, grid, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
-        results.append((output.detach(), *torch.autograd.grad(output, (inputs, grid), grad)))
-    for theirs, ours in zip(*results, strict=True):
-        assert theirs.shape == ours.shape
-        assert theirs.dtype == ours.dtype
-        assert relative_error(ours, theirs) < TOLERANCE[dtype]
+    options = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
+    ours = wkt.grid_sample(inputs, grid, **options)
+    found = (ours.detach(), *torch.autograd.grad(ours, (inputs, grid), grad))
+    exact = [tensor.detach().double().requires_grad_() for tensor in (inputs, grid)]
+    theirs = functional.grid_sample(*exact, **options)
+    expected = (theirs.detach(), *torch.autograd.grad(theirs, exact, grad.double()))
+    for a, b in zip(found, expected, strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == dtype
+        assert relative_error(a.double(), b) < TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("padding_mode", PADDINGS)
