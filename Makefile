@@ -25,8 +25,8 @@ lint: .venv/lint-installed
 types: .venv/lint-installed .venv/test-installed
 	.venv/bin/mypy
 
-benchmark: .venv/test-installed
-	.venv/bin/python -m benchmarks
+benchmark: .venv/benchmark-installed
+	.venv/bin/python -m benchmarks $(SETS)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -16,7 +16,6 @@ import json
 import math
 import statistics
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import torch
 import warpkit as wk
 from warpkit.interop import torch as wkt
 
-from .__main__ import RESULTS, describe_machine, interleaved
+from .timing import RESULTS, describe_machine, interleaved, ratios, write_results
 
 SHAPES = [(32, 3, 224, 224), (1, 3, 1080, 1920), (256, 1, 28, 28), (8, 64, 56, 56)]
 SPLINE_SHAPE = (8, 3, 256, 256)
@@ -89,10 +88,7 @@ def measure(case: str, calls: dict[str, Callable[[], Any]], threads: int, repeat
     row: dict[str, Any] = {"case": case, "threads": threads, "milliseconds": milliseconds, "ratio": {}, "spread": {}}
     for name in milliseconds:
         if name.startswith("warpkit"):
-            peer = f"peer {name.split()[-1]}"
-            ratios = sorted(b / a for a, b in zip(seconds[name], seconds[peer], strict=True))
-            row["ratio"][name] = milliseconds[peer] / milliseconds[name]
-            row["spread"][name] = [ratios[0], ratios[-1]]
+            row["ratio"][name], row["spread"][name] = ratios(seconds, f"peer {name.split()[-1]}", name)
     parts = [f"{name} {milliseconds[name]:.1f} ms, ratio {ratio:.2f}" for name, ratio in row["ratio"].items()]
     print(f"{case}  {threads} thr  " + "; ".join(parts), flush=True)
     return row
@@ -125,11 +121,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results/DATE-derivatives.json)")
     arguments = parser.parse_args()
     machine = describe_machine()
-    machine["packages"]["torch"] = torch.__version__
     has_kornia = importlib.util.find_spec("kornia") is not None
-    if has_kornia:
-        machine["packages"]["kornia"] = metadata.version("kornia")
-    else:
+    if not has_kornia:
         print("kornia is not installed: no splines")
     print(json.dumps(machine, indent=1))
     all_threads = wk.get_num_threads()
@@ -143,9 +136,7 @@ def main() -> None:
     peak = peak_beyond_results()
     print(f"peak memory beyond inputs, output and gradients at {MEMORY_SHAPE}: {peak} MiB")
     output = arguments.output or RESULTS / f"{machine['date']}-derivatives.json"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({"machine": machine, "peak MiB": peak, "rows": rows}, indent=1) + "\n")
-    print("wrote", output)
+    write_results(output, {"machine": machine, "peak MiB": peak, "rows": rows})
 
 
 if __name__ == "__main__":
