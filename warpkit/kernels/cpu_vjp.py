@@ -267,7 +267,7 @@ def border_slope_row(source, from_here, grad, grad_at, taps, weights_x, weights_
         gy[k] += slope_y
 
 
-@row_loop
+@inlined
 def pull_stage(is_first, kind, xs, ys, xs_out, ys_out, gx, gy, count, params, at, grads):
     """Run a buffer's cotangents back through one stage, in place; points without any take no part, wherever they are."""
     if kind == AFFINE:
@@ -404,7 +404,7 @@ def scatter_each_strip(
                     start = stop
 
 
-@row_loop
+@inlined
 def scatter_run(
     cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
     is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,

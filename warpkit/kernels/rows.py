@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .compiling import allocating, prefetch, row_loop, shared
+from .compiling import allocating, inlined, prefetch, row_loop, shared
 from .maps import (
     AFFINE,
     PROJECTIVE,
@@ -122,7 +122,7 @@ def map_row(grid, n, row, column_start, count, table, params, xs, ys, xs_other, 
     return invalid
 
 
-@row_loop
+@inlined
 def apply_stage(kind, xs, ys, xs_out, ys_out, count, params, at):
     """Where one stage sends the points of a buffer."""
     if kind == AFFINE:
