@@ -15,6 +15,7 @@ def plot_ratios(rows: list[dict[str, Any]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text as text, not as outlines
     from matplotlib import pyplot
 
     compared = [row for row in rows if row.get("ratio")]
