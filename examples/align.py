@@ -74,6 +74,17 @@ def plot(errors: list[float], shape: tuple[int, int]) -> np.ndarray:
     return sheet
 
 
+def draw(
+    figure: str, photo: np.ndarray, target: np.ndarray, maps: list[wk.Transform], seen: np.ndarray, errors: list[float]
+) -> None:
+    """Both pictures, their differences by the first and the last map, and the errors."""
+    differences = [as_displayable(np.abs(wk.warp(photo, m) - target) * seen * 3) for m in maps]
+    panels = [as_displayable(photo), as_displayable(target), *differences, plot(errors, photo.shape)]
+    titles = ["photograph", "target", "difference before, x 3", "difference after, x 3", "squared difference, log scale"]
+    cv2.imwrite(figure, side_by_side(titles, panels, columns=5))
+    print("wrote", figure)
+
+
 def main(figure: str) -> None:
     photo = skimage.color.rgb2gray(skimage.data.chelsea())
     rows, columns = photo.shape
@@ -88,11 +99,7 @@ def main(figure: str) -> None:
     print(
         f"squared difference {errors[0]:.2e} -> {errors[-1]:.2e} in {len(errors)} steps, off by {before:.2f} -> {after:.3f} px"
     )
-    differences = [as_displayable(np.abs(wk.warp(photo, m) - target) * seen * 3) for m in (start, found)]
-    panels = [as_displayable(photo), as_displayable(target), *differences, plot(errors, photo.shape)]
-    titles = ["photograph", "target", "difference before, x 3", "difference after, x 3", "squared difference, log scale"]
-    cv2.imwrite(figure, side_by_side(titles, panels, columns=5))
-    print("wrote", figure)
+    draw(figure, photo, target, [start, found], seen, errors)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,13 @@ from __future__ import annotations
 import sys
 import time
 
-import cv2
 import numpy as np
 import skimage.color
 import skimage.data
 import skimage.filters
-from align import distance, plot
+from align import distance, draw
 
 import warpkit as wk
-from warpkit_cli.drawing import as_displayable, side_by_side
 
 BLURS = (8.0, 4.0, 2.0, 1.0)
 STEPS = 10  # for each blur
@@ -67,11 +65,7 @@ def main(figure: str) -> None:
         f"squared difference {errors[0]:.2e} -> {errors[-1]:.2e} in {len(errors)} steps, {seconds:.1f} s,"
         f" off by {before:.2f} -> {after:.4f} px"
     )
-    differences = [as_displayable(np.abs(wk.warp(photo, m) - target) * seen * 3) for m in (start, found)]
-    panels = [as_displayable(photo), as_displayable(target), *differences, plot(errors, photo.shape)]
-    titles = ["photograph", "target", "difference before, x 3", "difference after, x 3", "squared difference, log scale"]
-    cv2.imwrite(figure, side_by_side(titles, panels, columns=5))
-    print("wrote", figure)
+    draw(figure, photo, target, [start, found], seen, errors)
 
 
 if __name__ == "__main__":

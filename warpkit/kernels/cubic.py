@@ -19,13 +19,13 @@ def weigh(weights, a, b, c, d):
 
 
 @inlined
-def inner_row(source, at, step, real):
+def four_inside(source, at, step, real):
     """Four neighbouring pixels of a source row."""
     return real(source[at]), real(source[at + step]), real(source[at + 2 * step]), real(source[at + 3 * step])
 
 
 @inlined
-def border_row(source, first, row, columns, width, channels, channel, cval):
+def four_at_border(source, first, row, columns, width, channels, channel, cval):
     """Four pixels that have been through the border rule, of one row that has."""
     return (
         tap(source, first, tap_index(row, columns[0], width, channels), channel, cval),
@@ -56,18 +56,18 @@ def cubic_sample_run(
                     at = np.uint64(plane + (top * width + left) * channels + c)
                     value = weigh(
                         weights_y,
-                        weigh(weights_x, *inner_row(source, at, step, real)),
-                        weigh(weights_x, *inner_row(source, at + pitch, step, real)),
-                        weigh(weights_x, *inner_row(source, at + 2 * pitch, step, real)),
-                        weigh(weights_x, *inner_row(source, at + 3 * pitch, step, real)),
+                        weigh(weights_x, *four_inside(source, at, step, real)),
+                        weigh(weights_x, *four_inside(source, at + pitch, step, real)),
+                        weigh(weights_x, *four_inside(source, at + 2 * pitch, step, real)),
+                        weigh(weights_x, *four_inside(source, at + 3 * pitch, step, real)),
                     )
                 else:
                     value = weigh(
                         weights_y,
-                        weigh(weights_x, *border_row(source, plane, rows[0], columns, width, channels, c, cval[c])),
-                        weigh(weights_x, *border_row(source, plane, rows[1], columns, width, channels, c, cval[c])),
-                        weigh(weights_x, *border_row(source, plane, rows[2], columns, width, channels, c, cval[c])),
-                        weigh(weights_x, *border_row(source, plane, rows[3], columns, width, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[0], columns, width, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[1], columns, width, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[2], columns, width, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[3], columns, width, channels, c, cval[c])),
                     )
                 value = lowest if value < lowest else value
                 value = highest if value > highest else value
@@ -91,10 +91,10 @@ def cubic_slope_run(
         for p in range(planes):
             plane = from_here + p * source_size
             for c in range(channels):
-                first = border_row(source, plane, rows[0], columns, width, channels, c, cval[c])
-                second = border_row(source, plane, rows[1], columns, width, channels, c, cval[c])
-                third = border_row(source, plane, rows[2], columns, width, channels, c, cval[c])
-                fourth = border_row(source, plane, rows[3], columns, width, channels, c, cval[c])
+                first = four_at_border(source, plane, rows[0], columns, width, channels, c, cval[c])
+                second = four_at_border(source, plane, rows[1], columns, width, channels, c, cval[c])
+                third = four_at_border(source, plane, rows[2], columns, width, channels, c, cval[c])
+                fourth = four_at_border(source, plane, rows[3], columns, width, channels, c, cval[c])
                 slope_x = weigh(
                     weights_y, weigh(slopes_x, *first), weigh(slopes_x, *second), weigh(slopes_x, *third),
                     weigh(slopes_x, *fourth),
