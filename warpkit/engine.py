@@ -40,10 +40,14 @@ class Problem(NamedTuple):
         return frozen(self.grid), self.pipeline.table, frozen(self.pipeline.params)
 
     @property
-    def _sampling(self) -> tuple[Any, ...]:
+    def _options(self) -> tuple[Any, ...]:
         real = self.fill.dtype.type
         cubic = (real(self.slope), *map(real, self.limits)) if self.interpolation == BICUBIC else None
-        return pixels.largest_weight(self.images.dtype), self.interpolation, self.mode, cubic
+        return self.interpolation, self.mode, cubic
+
+    @property
+    def _sampling(self) -> tuple[Any, ...]:
+        return pixels.largest_weight(self.images.dtype), *self._options
 
     def nanoseconds(self, out_shape: tuple[int, ...]) -> float:
         """Rough time per tile."""
@@ -84,7 +88,8 @@ def code(name: str, value: Any, table: dict[str, int]) -> int:
 
 def forward(job: Problem, out: NDArray[Any]) -> int:
     """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
-    arguments = (frozen(job.images), out, *job._inputs, job.fill, *job._sampling)
+    below_one = pixels.largest_sampling_weight(job.images.dtype)
+    arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, *job._options)
     return run_ranges(
         lambda first, last: cpu.warp_tiles(*arguments, first, last), tile_count(out.shape), job.nanoseconds(out.shape)
     )

@@ -60,6 +60,12 @@ def largest_weight(carrier: np.dtype[Any]) -> np.floating[Any]:
 
 
 @cache
+def largest_sampling_weight(carrier: np.dtype[Any]) -> np.number[Any]:
+    """As :func:`largest_weight`, for sampling without derivatives: 8-bit pixels have weights in multiples of 2^-15."""
+    return np.int16(2**15 - 1) if carrier == np.uint8 else largest_weight(carrier)
+
+
+@cache
 def _value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     if dtype.kind == "b":
         return 0, 1

@@ -10,6 +10,8 @@ The decorators:
 ``shared_sum``, ``row_sum``
     the same for long sums, whose terms LLVM may add in another order, to have them in vectors: the order depends on the
     machine, not on the call.
+``row_extreme``
+    the same for the least and greatest of numbers of which none is NaN.
 ``allocating``
     what makes arrays for others; only this and drivers may.
 ``driver``
@@ -49,6 +51,7 @@ shared = njit(_nrt=False, **_OPTIONS)
 shared_sum = njit(_nrt=False, fastmath={"reassoc"}, **_OPTIONS)
 inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
 row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
+row_extreme = njit(_nrt=False, noalias=True, fastmath={"nnan", "nsz"}, **_OPTIONS)
 row_sum = njit(_nrt=False, noalias=True, fastmath={"reassoc"}, **_OPTIONS)
 
 
@@ -75,6 +78,10 @@ if config.DISABLE_JIT:
     def float_of(bits: Any) -> Any:
         """The float64 that has these bits."""
         return np.uint64(bits).view(np.float64)
+
+    def multiply_add(a: Any, b: Any, c: Any) -> Any:
+        """a b + c of one floating type or of int32."""
+        return a * b + c
 
 else:
 
@@ -112,6 +119,22 @@ else:
             return builder.bitcast(arguments[0], ir.DoubleType())
 
         return types.float64(types.uint64), generate
+
+    @intrinsic
+    def multiply_add(typing_context, a, b, c):
+        """a b + c of one floating type, rounded once where the processor can; or of int32, not widened as Numba would."""
+        number = c if c in (types.float32, types.int32) else types.float64
+
+        def generate(context, builder, signature, arguments):
+            if number is types.int32:
+                return builder.add(builder.mul(*arguments[:2]), arguments[2])
+            kind = context.get_value_type(number)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.f{number.bitwidth}"
+            )
+            return builder.call(function, arguments)
+
+        return number(number, number, number), generate
 
 
 def _kernel_sources() -> str:

@@ -18,11 +18,16 @@ import math
 
 import numpy as np
 
-from .compiling import driver, inlined, row_loop
+from .compiling import allocating, driver, inlined, row_loop
 from .cubic import cubic_sample_run
+from .inside import nearest_row, place_row, sample_blocks
+from .matrix import CUTS, cut_row, is_matrix, matrix_box, place_matrix_row
 from .rows import (
     BEYOND,
+    BORDER,
     INSIDE,
+    LARGEST_BLOCK,
+    MIXED,
     TILE_COLUMNS,
     TILE_ROWS,
     border_row,
@@ -30,13 +35,18 @@ from .rows import (
     is_straight,
     lead_of,
     map_row,
-    prefetch_row,
+    region_of_box,
     row_buffers,
+    run_box,
     run_end,
     sampling_extent,
-    split_row,
+    start_row,
 )
+from .simd import fits_blocks
 from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
+
+# Up to so many pixels of a straight row at the border are not sorted: most need the border rule anyway.
+SHORT_PIECE = 16
 
 
 @driver
@@ -63,21 +73,37 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
     int
         How many points of ``grid`` were not finite.
     """
-    buffers = row_buffers(cval)
-    return warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, first, last)
+    buffers = row_buffers(below_one)
+    memory = warp_buffers(images)
+    return warp_each_tile(
+        images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, memory, first, last
+    )  # fmt: skip
+
+
+@allocating
+def warp_buffers(images):
+    """Memory for what only this driver needs: columns as numbers, a block of pixels, and where a row is cut."""
+    return np.empty(TILE_COLUMNS), np.empty(LARGEST_BLOCK * images.shape[4], images.dtype), np.empty(CUTS, np.int64)
 
 
 @row_loop
-def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, first, last):
+def warp_each_tile(
+    images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, memory, first, last
+):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
     tiles_down = -(-rows // TILE_ROWS)
     tiles_across = -(-columns // TILE_COLUMNS)
-    xs, ys, region = buffers[0], buffers[1], buffers[7]
-    straight = is_straight(grid, table)
+    is_straight_row, matrix = is_straight(grid, table), is_matrix(grid, table)
+    in_blocks = interpolation == BILINEAR and cubic is None
     low, high, reach = sampling_extent(interpolation)
+    xs, ys, region = buffers[0], buffers[1], buffers[7]
+    columns_as_numbers, spill, cuts = memory
+    kind, at = (table[0, 0], table[0, 1]) if matrix else (np.int64(0), np.int64(0))
+    lead = np.int64(0)
+    x, y = math.nan, math.nan
     invalid = 0
     for tile in range(first, last):
         n = tile // (tiles_down * tiles_across)
@@ -86,51 +112,96 @@ def warp_each_tile(images, out, grid, table, params, cval, below_one, interpolat
         count = min(TILE_COLUMNS, columns - column_start)
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
+        start_row(0, column_start, count, columns_as_numbers, buffers[1])
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-            invalid += map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
-            x, y = xs[count // 2], ys[count // 2]
-            lead = lead_of(x, y, x_before, y_before, planes * source_size, width, channels)
-            x_before, y_before = x, y
-            inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
-            from_here = n * planes * source_size
-            to_here = n * planes * target_size + (row * columns + column_start) * channels
-            start = np.int64(0)  # a literal would compile every row loop twice
-            while start < count:
-                stop = count if inner == count or beyond == count else run_end(region, start, count)
-                where = region[start]
-                if where == BEYOND:
-                    for p in range(planes):
-                        fill_row(target, to_here + p * target_size, start, stop, cval)
-                elif cubic is None:
-                    sample_run(
-                        source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
-                        where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead,
+            pieces = 1
+            cuts[0], cuts[1] = 0, count
+            if matrix:
+                box = matrix_box(kind, row, column_start, count, params_row, at)
+                if region_of_box(*box, low, high, reach, width, height, mode) == MIXED:
+                    cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params_row, at)
+                    pieces = CUTS - 1
+            for piece in range(pieces):
+                begin, length = cuts[piece], cuts[piece + 1] - cuts[piece]
+                if length == 0:
+                    continue
+                from_here = n * planes * source_size
+                to_here = n * planes * target_size + (row * columns + column_start + begin) * channels
+                is_uniform, is_placed, x_origin, y_origin = False, False, 0.0, 0.0
+                if matrix:
+                    box = matrix_box(kind, row, column_start + begin, length, params_row, at)
+                    region[0] = region_of_box(*box, low, high, reach, width, height, mode)
+                    if region[0] == INSIDE and in_blocks and fits_blocks(*box, height, width, channels):
+                        x_origin, y_origin, is_placed = math.floor(box[0]), math.floor(box[2]), True
+                        place_matrix_row(
+                            kind, columns_as_numbers, begin, float(row), length, params_row, at, x_origin, y_origin,
+                            np.int32(width * channels), np.int32(channels), below_one, buffers[2], buffers[4], buffers[5],
+                        )  # fmt: skip
+                    elif region[0] == MIXED and length <= SHORT_PIECE and box[0] == box[0]:
+                        region[0] = BORDER
+                    is_uniform = region[0] != MIXED
+                    x, y = box[0], box[2]
+                if not is_placed and not (is_uniform and region[0] == BEYOND):
+                    invalid += map_row(
+                        grid, n, row, column_start + begin, length, table, params_row, xs, ys, buffers[8], buffers[9]
                     )  # fmt: skip
-                else:
-                    cubic_sample_run(
-                        cubic, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
-                        where == INSIDE, height, width, channels, mode, cval,
-                    )  # fmt: skip
-                start = stop
+                    if not is_uniform:
+                        inner, beyond = classify(
+                            xs, ys, length, region, low, high, reach, width, height, mode, is_straight_row
+                        )  # fmt: skip
+                        is_uniform = inner == length or beyond == length
+                    x, y = xs[0], ys[0]
+                if piece == 0:
+                    lead = lead_of(x, y, x_before, y_before, planes * source_size, width, channels)
+                    x_before, y_before = x, y
+                start = np.int64(0)  # a literal would compile every row loop twice
+                while start < length:
+                    stop = length if is_uniform else run_end(region, start, length)
+                    where = region[start]
+                    if where == BEYOND:
+                        for p in range(planes):
+                            fill_row(target, to_here + p * target_size, start, stop, cval)
+                    elif cubic is None:
+                        sample_run(
+                            source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+                            where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead, spill,
+                            is_placed, x_origin, y_origin,
+                        )  # fmt: skip
+                    else:
+                        cubic_sample_run(
+                            cubic, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
+                            where == INSIDE, height, width, channels, mode, cval,
+                        )  # fmt: skip
+                    start = stop
     return invalid
 
 
 @inlined
 def sample_run(
     source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
-    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead,
+    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead, spill, is_placed, x_origin, y_origin,
 ):  # fmt: skip
     """Nearest or bilinear sampling of all planes at points that are all inside or all at the border."""
-    xs, ys, i, j, weights_x, weights_y, taps = buffers[:7]
-    if interpolation == BILINEAR and is_inside:
-        split_row(xs, ys, start, stop, i, j, weights_x, weights_y, below_one)
-    elif interpolation == BILINEAR:
+    xs, ys, offsets, _, weights_x, weights_y, taps = buffers[:7]
+    if interpolation == BILINEAR:
+        if is_inside and not is_placed:
+            box = run_box(xs, ys, start, stop)
+            if fits_blocks(*box, height, width, channels):
+                is_placed, x_origin, y_origin = True, math.floor(box[0]), math.floor(box[2])
+                place_row(
+                    xs, ys, start, stop, x_origin, y_origin, np.int32(width * channels), np.int32(channels), below_one,
+                    offsets, weights_x, weights_y,
+                )  # fmt: skip
+        if is_placed:
+            sample_blocks(
+                source, from_here + (int(y_origin) * width + int(x_origin)) * channels, source_size,
+                target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
+                width * channels, channels, cval, lead, spill,
+            )  # fmt: skip
+            return
         border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
     for _ in range(planes):
-        if interpolation == BILINEAR and is_inside:
-            prefetch_row(source, from_here, i, j, start, stop, width, channels, lead)
-            bilinear_row(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels)
-        elif interpolation == BILINEAR:
+        if interpolation == BILINEAR:
             border_bilinear_row(source, from_here, target, to_here, taps, weights_x, weights_y, start, stop, cval)
         elif is_inside:
             nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
@@ -138,71 +209,6 @@ def sample_run(
             border_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, height, width, mode, cval)
         from_here += source_size
         to_here += target_size
-
-
-@row_loop
-def bilinear_row(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels):
-    """Inner bilinear loop; written out per channel count so that LLVM knows the strides."""
-    if channels == 1:
-        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, 1)
-    elif channels == 3:
-        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, 3)
-    elif channels == 4:
-        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, 4)
-    else:
-        bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels)
-
-
-@inlined
-def bilinear_span(source, from_here, target, to_here, i, j, weights_x, weights_y, start, stop, width, channels):
-    real = type(weights_x[start])
-    step = np.uint64(channels)
-    pitch = np.uint64(width) * step
-    for k in range(np.uint64(start), np.uint64(stop)):
-        here = np.uint64(from_here) + np.uint64(i[k]) * pitch + np.uint64(j[k]) * step
-        there = np.uint64(to_here) + k * step
-        weight_x, weight_y = weights_x[k], weights_y[k]
-        for c in range(channels):
-            at = here + np.uint64(c)
-            value = bilinear(
-                real(source[at]),
-                real(source[at + step]),
-                real(source[at + pitch]),
-                real(source[at + pitch + step]),
-                weight_x,
-                weight_y,
-            )
-            target[there + np.uint64(c)] = to_pixel(value, source[at])
-
-
-@row_loop
-def nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
-    """Inner nearest loop, written out as the bilinear one."""
-    if channels == 1:
-        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 1)
-    elif channels == 3:
-        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 3)
-    elif channels == 4:
-        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 4)
-    else:
-        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
-
-
-@inlined
-def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
-    """Half a pixel belongs to the right and lower neighbour.
-
-    Coordinates from -1/2 on are cut towards zero, which leaves those below zero at pixel 0.
-    """
-    step = np.uint64(channels)
-    for k in range(np.uint64(start), np.uint64(stop)):
-        column, row = np.int32(xs[k]), np.int32(ys[k])
-        right = np.uint64(column) + np.uint64(xs[k] - column >= 0.5)
-        below = np.uint64(row) + np.uint64(ys[k] - row >= 0.5)
-        here = np.uint64(from_here) + (below * np.uint64(width) + right) * step
-        there = np.uint64(to_here) + k * step
-        for c in range(channels):
-            target[there + np.uint64(c)] = source[here + np.uint64(c)]
 
 
 @row_loop

@@ -70,7 +70,7 @@ def pull_tiles(
     gx, gy = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
     pull_each_tile(
         images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
-        tiles_per_group, grads, grad_grid, grad_images, reached, row_buffers(cval), xs, ys, gx, gy, first, last,
+        tiles_per_group, grads, grad_grid, grad_images, reached, row_buffers(below_one), xs, ys, gx, gy, first, last,
     )  # fmt: skip
     return 0
 
@@ -349,7 +349,7 @@ def scatter_strips(
     """
     scatter_each_strip(
         grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached,
-        row_buffers(grad_out), first, last,
+        row_buffers(below_one), first, last,
     )  # fmt: skip
     return 0
 

@@ -57,12 +57,9 @@ def affine_jacobian(x, y, params, at):
 def projective(x, y, params, at):
     """``params``: the 3 x 3 matrix, row by row. Points at or beyond the horizon (w <= 0) have no value."""
     w = params[at + 6] * x + params[at + 7] * y + params[at + 8]
-    if not w > 0:
-        return math.nan, math.nan
-    return (
-        (params[at] * x + params[at + 1] * y + params[at + 2]) / w,
-        (params[at + 3] * x + params[at + 4] * y + params[at + 5]) / w,
-    )
+    scale = 1.0 / w if w > 0 else math.nan
+    u, v = affine(x, y, params, at)
+    return u * scale, v * scale
 
 
 @shared

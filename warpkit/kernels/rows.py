@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .compiling import allocating, inlined, prefetch, row_loop, shared
+from .compiling import allocating, inlined, prefetch, row_extreme, row_loop, shared
 from .maps import (
     AFFINE,
     PROJECTIVE,
@@ -24,12 +24,14 @@ from .maps import (
 from .taps import BICUBIC, BILINEAR, CONSTANT, bilinear_taps
 
 TILE_ROWS = 64
-TILE_COLUMNS = 128
+TILE_COLUMNS = 256
+LARGEST_BLOCK = 16  # pixels of the blocks in simd.py: buffers have room for one beyond their end
 
-# Where a point lies, by what sampling it takes.
+# Where a point lies, by what sampling it takes; and a row whose points have to be looked at one by one.
 BEYOND = 0
 BORDER = 1
 INSIDE = 2
+MIXED = 3
 
 # How many rows ahead, and how many pixels apart, source pixels are asked for: measured on slanted rows of large pictures.
 PREFETCH_ROWS = 8
@@ -51,16 +53,16 @@ def tile_pixels(out_shape: tuple[int, ...]) -> int:
 
 
 @allocating
-def row_buffers(like):
-    """Memory for one row: points, source pixels, weights (of ``like``'s type), taps at the border, regions, points between
-    stages."""
+def row_buffers(below_one):
+    """Memory for one row: points, source pixels, weights (of the type of ``below_one``), taps at the border, regions, points
+    between stages."""
     return (
         np.empty(TILE_COLUMNS),
         np.empty(TILE_COLUMNS),
-        np.empty(TILE_COLUMNS, np.int32),
-        np.empty(TILE_COLUMNS, np.int32),
-        np.empty(TILE_COLUMNS, like.dtype),
-        np.empty(TILE_COLUMNS, like.dtype),
+        np.empty(TILE_COLUMNS + LARGEST_BLOCK, np.int32),
+        np.empty(TILE_COLUMNS + LARGEST_BLOCK, np.int32),
+        np.full(TILE_COLUMNS + LARGEST_BLOCK, below_one),
+        np.full(TILE_COLUMNS + LARGEST_BLOCK, below_one),
         (
             np.empty(TILE_COLUMNS, np.int64),
             np.empty(TILE_COLUMNS, np.int64),
@@ -183,6 +185,27 @@ def is_straight(grid, table):
     return grid.shape[0] == 0
 
 
+@shared
+def region_of_box(x_low, x_high, y_low, y_high, low, high, reach, width, height, mode):
+    """``INSIDE`` or ``BEYOND`` if all points of a box are, else ``MIXED``; see :func:`classify`."""
+    if x_low >= low and x_high < width - high and y_low >= low and y_high < height - high:
+        return INSIDE
+    far = reach - 1.0
+    if mode == CONSTANT and (x_high <= -reach or x_low >= width + far or y_high <= -reach or y_low >= height + far):
+        return BEYOND
+    return MIXED
+
+
+@row_extreme
+def run_box(xs, ys, start, stop):
+    """The box (x_low, x_high, y_low, y_high) around points that are numbers."""
+    x_low, x_high, y_low, y_high = xs[start], xs[start], ys[start], ys[start]
+    for k in range(np.uint64(start), np.uint64(stop)):
+        x_low, x_high = min(x_low, xs[k]), max(x_high, xs[k])
+        y_low, y_high = min(y_low, ys[k]), max(y_high, ys[k])
+    return x_low, x_high, y_low, y_high
+
+
 @row_loop
 def classify(xs, ys, count, region, low, high, reach, width, height, mode, straight):
     """Sort points into regions; returns how many are ``INSIDE`` and how many ``BEYOND``.
@@ -193,12 +216,10 @@ def classify(xs, ys, count, region, low, high, reach, width, height, mode, strai
     if straight:
         x_low, x_high = min(xs[0], xs[count - 1]), max(xs[0], xs[count - 1])
         y_low, y_high = min(ys[0], ys[count - 1]), max(ys[0], ys[count - 1])
-        if x_low >= low and x_high < width - high and y_low >= low and y_high < height - high:
-            region[0] = INSIDE
+        region[0] = region_of_box(x_low, x_high, y_low, y_high, low, high, reach, width, height, mode)
+        if region[0] == INSIDE:
             return count, 0
-        far = reach - 1.0
-        if mode == CONSTANT and (x_high <= -reach or x_low >= width + far or y_high <= -reach or y_low >= height + far):
-            region[0] = BEYOND
+        if region[0] == BEYOND:
             return 0, count
     near, x_far, y_far = -math.inf, math.inf, math.inf
     if mode == CONSTANT:

@@ -1,0 +1,120 @@
+"""Sampling where all taps are pixels of the source: no checks, explicit vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiling import inlined, multiply_add, prefetch, row_loop
+from .simd import (
+    LANES,
+    block_by_pixels,
+    block_of_1,
+    block_of_2,
+    block_of_3,
+    block_of_4,
+    block_of_any,
+    block_pixels,
+)
+from .taps import split
+
+
+@inlined
+def place(x, y, x_origin, y_origin, pitch, step, below_one):
+    """Where a point's pixel begins, counted from that of the origin, in 32 bits, and the weights of its neighbours."""
+    column, weight_x = split(x, x_origin, below_one)
+    row, weight_y = split(y, y_origin, below_one)
+    return multiply_add(row, pitch, multiply_add(column, step, np.int32(0))), weight_x, weight_y
+
+
+@row_loop
+def place_row(xs, ys, start, stop, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y):
+    """:func:`place` the points of a run."""
+    for k in range(np.uint64(start), np.uint64(stop)):
+        offsets[k], weights_x[k], weights_y[k] = place(xs[k], ys[k], x_origin, y_origin, pitch, step, below_one)
+
+
+@inlined
+def sample_blocks(
+    source, first, source_size, target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
+    pitch, channels, cval, lead, spill,
+):  # fmt: skip
+    """Bilinear sampling of all planes at placed points; a run that is shorter than a block goes through ``spill``."""
+    pixels = block_pixels(channels, weights_x[start])
+    is_short = stop - start < pixels
+    place, there, end = target, to_here, stop
+    if is_short:
+        place, there, end = spill, -start * channels, start + pixels
+        for k in range(stop, end):
+            offsets[k], weights_x[k], weights_y[k] = offsets[start], weights_x[start], weights_y[start]
+    for p in range(planes):
+        bilinear_blocks(
+            source, first + p * source_size, place, there, offsets, weights_x, weights_y, start, end, pitch, channels, cval, lead
+        )
+        if is_short:
+            for k in range((stop - start) * channels):
+                target[to_here + p * target_size + start * channels + k] = spill[k]
+        else:
+            there += target_size
+
+
+@inlined
+def bilinear_blocks(
+    source, first, target, to_here, offsets, weights_x, weights_y, start, stop, pitch, channels, cval, lead
+):  # fmt: skip
+    """One plane of a run, at least a block long; the last block may overlap the one before."""
+    pixels = block_pixels(channels, weights_x[start])
+    k = start
+    while k < stop:
+        k = min(k, stop - pixels)
+        there = to_here + k * channels
+        if lead != 0:
+            prefetch(source, first + offsets[k] + lead)
+            prefetch(source, first + offsets[k + pixels // 2] + lead)
+        regular = True
+        if channels == 1:
+            regular = block_of_1(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
+        elif channels == 2:
+            regular = block_of_2(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
+        elif channels == 3:
+            regular = block_of_3(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
+        elif channels == 4:
+            regular = block_of_4(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
+        else:
+            for c in range(0, channels, LANES):
+                at = min(c, channels - LANES)
+                regular &= block_of_any(
+                    source, first + at, target, there + at, offsets, weights_x, weights_y, k, pitch, channels
+                )  # fmt: skip
+        if not regular:
+            block_by_pixels(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels, cval)
+        k += pixels
+
+
+@row_loop
+def nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
+    """Inner nearest loop, written out as the bilinear one."""
+    if channels == 1:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 1)
+    elif channels == 3:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 3)
+    elif channels == 4:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 4)
+    else:
+        nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels)
+
+
+@inlined
+def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
+    """Half a pixel belongs to the right and lower neighbour.
+
+    Coordinates from -1/2 on are cut towards zero, which leaves those below zero at pixel 0.
+    """
+    step = np.uint64(channels)
+    for k in range(np.uint64(start), np.uint64(stop)):
+        column, row = np.int32(xs[k]), np.int32(ys[k])
+        right = np.uint64(column) + np.uint64(xs[k] - column >= 0.5)
+        below = np.uint64(row) + np.uint64(ys[k] - row >= 0.5)
+        here = np.uint64(from_here) + (below * np.uint64(width) + right) * step
+        there = np.uint64(to_here) + k * step
+        for c in range(channels):
+            target[there + np.uint64(c)] = source[here + np.uint64(c)]

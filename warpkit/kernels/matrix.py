@@ -1,0 +1,132 @@
+"""Rows of a map that is one matrix: straight lines, known from their ends.
+
+Such a row needs no buffer of points: it is cut where it meets the border, by solving for the place, and its pieces inside the
+source are mapped and placed in one pass.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiling import row_loop, shared
+from .inside import place
+from .maps import AFFINE, PROJECTIVE, affine, projective
+from .taps import CONSTANT
+
+# Relative error of a homography's coordinates, in units of their terms: some roundings of float64.
+ROUNDING = 2.0**-48
+# Cuts of a row: its start, beyond | border | inside | border | beyond, its end.
+CUTS = 6
+
+
+@shared
+def is_matrix(grid, table):
+    """Whether the map is one matrix: a row of it is a straight line, of which any point can be had at once."""
+    return grid.shape[0] == 0 and table.shape[0] == 1 and (table[0, 0] == AFFINE or table[0, 0] == PROJECTIVE)
+
+
+@shared
+def matrix_box(kind, row, column_start, count, params, at):
+    """The box (x_low, x_high, y_low, y_high) around a row's points, as computed; NaN if it meets the horizon or infinity.
+
+    Ends bound the points between: always for an affine map, because rounding is monotone, up to some roundings for a homography.
+    """
+    left, right = float(column_start), float(column_start + count - 1)
+    y = float(row)
+    if kind == AFFINE:
+        x_first, y_first = affine(left, y, params, at)
+        x_last, y_last = affine(right, y, params, at)
+        slack = 0.0
+    else:
+        x_first, y_first = projective(left, y, params, at)
+        x_last, y_last = projective(right, y, params, at)
+        slack = max(projective_rounding(left, y, params, at), projective_rounding(right, y, params, at))
+    slack += 0.0 * (x_first + x_last + y_first + y_last)  # NaN and infinity spoil the whole box
+    return (
+        min(x_first, x_last) - slack,
+        max(x_first, x_last) + slack,
+        min(y_first, y_last) - slack,
+        max(y_first, y_last) + slack,
+    )
+
+
+@shared
+def projective_rounding(x, y, params, at):
+    """Bound of the rounding error of :func:`projective`; infinite or NaN at the horizon."""
+    u = abs(params[at] * x) + abs(params[at + 1] * y) + abs(params[at + 2])
+    v = abs(params[at + 3] * x) + abs(params[at + 4] * y) + abs(params[at + 5])
+    terms = abs(params[at + 6] * x) + abs(params[at + 7] * y) + abs(params[at + 8])
+    w = params[at + 6] * x + params[at + 7] * y + params[at + 8]
+    return ROUNDING * max(u, v) / w * (terms / w)
+
+
+@shared
+def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, params, at):
+    """The columns, from ``column_start`` on and as floats, at which a row lies within a box; the last is below the first if none.
+
+    A bound of x = u / w is u - bound w >= 0, linear along the row. A row that meets the horizon lies nowhere.
+    """
+    y, left, right = float(row), float(column_start), float(column_start + count - 1)
+    u_first, v_first = affine(left, y, params, at)
+    u_last, v_last = affine(right, y, params, at)
+    w_first, w_last = 1.0, 1.0
+    if kind == PROJECTIVE:
+        w_first = params[at + 6] * left + params[at + 7] * y + params[at + 8]
+        w_last = params[at + 6] * right + params[at + 7] * y + params[at + 8]
+    first, last = 0.0, float(count - 1)
+    if not (w_first > 0 and w_last > 0):
+        return last + 1.0, first
+    for side in range(4):
+        if side == 0:
+            at_first, at_last = u_first - x_low * w_first, u_last - x_low * w_last
+        elif side == 1:
+            at_first, at_last = x_high * w_first - u_first, x_high * w_last - u_last
+        elif side == 2:
+            at_first, at_last = v_first - y_low * w_first, v_last - y_low * w_last
+        else:
+            at_first, at_last = y_high * w_first - v_first, y_high * w_last - v_last
+        if at_first < 0 and at_last < 0:
+            return last + 1.0, first
+        if at_first < 0:
+            first = max(first, at_first / (at_first - at_last) * (count - 1))
+        elif at_last < 0:
+            last = min(last, at_first / (at_first - at_last) * (count - 1))
+    return first, last
+
+
+@shared
+def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params, at):
+    """Fill ``cuts`` with the places where a row of ``count`` pixels goes from beyond to the border to inside and back.
+
+    Roughly: a piece inside may begin a pixel late, so that all of its points are inside, and so may the border's end.
+    """
+    near_first, near_last = 0.0, float(count - 1)
+    if mode == CONSTANT:
+        near_first, near_last = range_where(
+            -reach, width + reach - 1.0, -reach, height + reach - 1.0, kind, row, column_start, count, params, at
+        )
+    first, last = range_where(low, width - high, low, height - high, kind, row, column_start, count, params, at)
+    for n in range(CUTS):
+        cuts[n] = 0 if n == 0 else count
+    if near_first <= near_last:
+        cuts[1] = max(int(near_first) - 1, 0)
+        cuts[4] = min(int(near_last) + 2, count)
+        cuts[2], cuts[3] = cuts[4], cuts[4]
+        if first <= last:
+            cuts[2] = min(max(int(first) + 2 if first > 0 else 0, cuts[1]), cuts[4])
+            cuts[3] = min(max(int(last) if last < count - 1 else count, cuts[2]), cuts[4])
+
+
+@row_loop
+def place_matrix_row(
+    kind, columns, begin, row, count, params, at, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
+):  # fmt: skip
+    """Map and :func:`place` a piece of a row, from ``columns[begin]`` on."""
+    if kind == AFFINE:
+        for k in range(np.uint64(count)):
+            x, y = affine(columns[np.uint64(begin) + k], row, params, at)
+            offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
+    else:
+        for k in range(np.uint64(count)):
+            x, y = projective(columns[np.uint64(begin) + k], row, params, at)
+            offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
