@@ -57,9 +57,9 @@ def affine_jacobian(x, y, params, at):
 def projective(x, y, params, at):
     """``params``: the 3 x 3 matrix, row by row. Points at or beyond the horizon (w <= 0) have no value."""
     w = params[at + 6] * x + params[at + 7] * y + params[at + 8]
-    scale = 1.0 / w if w > 0 else math.nan
     u, v = affine(x, y, params, at)
-    return u * scale, v * scale
+    w = w if w > 0 else math.nan
+    return u / w, v / w
 
 
 @shared
