@@ -51,6 +51,7 @@ shared = njit(_nrt=False, **_OPTIONS)
 shared_sum = njit(_nrt=False, fastmath={"reassoc"}, **_OPTIONS)
 inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
 row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
+row_loop_inlined = njit(_nrt=False, noalias=True, forceinline=True, **_OPTIONS)
 row_extreme = njit(_nrt=False, noalias=True, fastmath={"nnan", "nsz"}, **_OPTIONS)
 row_sum = njit(_nrt=False, noalias=True, fastmath={"reassoc"}, **_OPTIONS)
 

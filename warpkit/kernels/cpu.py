@@ -164,7 +164,7 @@ def warp_each_tile(
                     elif cubic is None:
                         sample_run(
                             source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
-                            where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead, spill,
+                            where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead, columns * channels, spill,
                             is_placed, x_origin, y_origin,
                         )  # fmt: skip
                     else:
@@ -179,7 +179,7 @@ def warp_each_tile(
 @inlined
 def sample_run(
     source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
-    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead, spill, is_placed, x_origin, y_origin,
+    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead, row_step, spill, is_placed, x_origin, y_origin,
 ):  # fmt: skip
     """Nearest or bilinear sampling of all planes at points that are all inside or all at the border."""
     xs, ys, offsets, _, weights_x, weights_y, taps = buffers[:7]
@@ -196,7 +196,7 @@ def sample_run(
             sample_blocks(
                 source, from_here + (int(y_origin) * width + int(x_origin)) * channels, source_size,
                 target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
-                width * channels, channels, cval, lead, spill,
+                width * channels, channels, cval, lead, row_step, spill,
             )  # fmt: skip
             return
         border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
@@ -242,6 +242,14 @@ def border_nearest_row(source, from_here, target, to_here, xs, ys, start, stop, 
 @row_loop
 def fill_row(target, to_here, start, stop, cval):
     channels = len(cval)
+    is_same = True
+    for c in range(channels):
+        is_same &= cval[c] == cval[0]
+    if is_same:
+        value = to_pixel(cval[0], target[0])
+        for k in range(np.uint64(to_here + start * channels), np.uint64(to_here + stop * channels)):
+            target[k] = value
+        return
     for k in range(start, stop):
         for c in range(channels):
             target[to_here + k * channels + c] = to_pixel(cval[c], target[0])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import inlined, multiply_add, prefetch, row_loop
+from .compiling import inlined, multiply_add, row_loop
 from .simd import (
     LANES,
     block_by_pixels,
-    block_of_1,
-    block_of_2,
-    block_of_3,
-    block_of_4,
-    block_of_any,
     block_pixels,
+    run_of_1,
+    run_of_2,
+    run_of_3,
+    run_of_4,
+    run_of_any,
 )
 from .taps import split
 
@@ -36,7 +36,7 @@ def place_row(xs, ys, start, stop, x_origin, y_origin, pitch, step, below_one, o
 @inlined
 def sample_blocks(
     source, first, source_size, target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
-    pitch, channels, cval, lead, spill,
+    pitch, channels, cval, lead, row_step, spill,
 ):  # fmt: skip
     """Bilinear sampling of all planes at placed points; a run that is shorter than a block goes through ``spill``."""
     pixels = block_pixels(channels, weights_x[start])
@@ -48,7 +48,7 @@ def sample_blocks(
             offsets[k], weights_x[k], weights_y[k] = offsets[start], weights_x[start], weights_y[start]
     for p in range(planes):
         bilinear_blocks(
-            source, first + p * source_size, place, there, offsets, weights_x, weights_y, start, end, pitch, channels, cval, lead
+            source, first + p * source_size, place, there, offsets, weights_x, weights_y, start, end, pitch, channels, cval, lead, row_step
         )
         if is_short:
             for k in range((stop - start) * channels):
@@ -59,35 +59,29 @@ def sample_blocks(
 
 @inlined
 def bilinear_blocks(
-    source, first, target, to_here, offsets, weights_x, weights_y, start, stop, pitch, channels, cval, lead
+    source, first, target, to_here, offsets, weights_x, weights_y, start, stop, pitch, channels, cval, lead, row_step
 ):  # fmt: skip
-    """One plane of a run, at least a block long; the last block may overlap the one before."""
-    pixels = block_pixels(channels, weights_x[start])
-    k = start
-    while k < stop:
-        k = min(k, stop - pixels)
-        there = to_here + k * channels
-        if lead != 0:
-            prefetch(source, first + offsets[k] + lead)
-            prefetch(source, first + offsets[k + pixels // 2] + lead)
-        regular = True
-        if channels == 1:
-            regular = block_of_1(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
-        elif channels == 2:
-            regular = block_of_2(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
-        elif channels == 3:
-            regular = block_of_3(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
-        elif channels == 4:
-            regular = block_of_4(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels)
-        else:
-            for c in range(0, channels, LANES):
-                at = min(c, channels - LANES)
-                regular &= block_of_any(
-                    source, first + at, target, there + at, offsets, weights_x, weights_y, k, pitch, channels
+    """One plane of a run, at least a block long."""
+    for c in range(0, channels, LANES):
+        at = max(0, min(c, channels - LANES))  # the last four of many channels overlap the four before
+        here, there = first + at, to_here + at
+        k = start
+        while k < stop:
+            if channels == 1:
+                k = run_of_1(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+            elif channels == 2:
+                k = run_of_2(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+            elif channels == 3:
+                k = run_of_3(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+            elif channels == 4:
+                k = run_of_4(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+            else:
+                k = run_of_any(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+            if k < stop:
+                block_by_pixels(
+                    source, first, target, to_here + k * channels, offsets, weights_x, weights_y, k, pitch, channels, cval
                 )  # fmt: skip
-        if not regular:
-            block_by_pixels(source, first, target, there, offsets, weights_x, weights_y, k, pitch, channels, cval)
-        k += pixels
+                k += block_pixels(channels, weights_x[start])
 
 
 @row_loop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import row_loop, shared
+from .compiling import row_loop_inlined, shared
 from .inside import place
 from .maps import AFFINE, PROJECTIVE, affine, projective
 from .taps import CONSTANT
@@ -117,7 +117,7 @@ def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start
             cuts[3] = min(max(int(last) if last < count - 1 else count, cuts[2]), cuts[4])
 
 
-@row_loop
+@row_loop_inlined
 def place_matrix_row(
     kind, columns, begin, row, count, params, at, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
 ):  # fmt: skip

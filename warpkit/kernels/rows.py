@@ -37,7 +37,7 @@ MIXED = 3
 PREFETCH_ROWS = 8
 PREFETCH_STEP = 4
 FARTHEST_LEAD = 512.0
-SMALL = 2**16
+SMALL = 2**12
 
 
 def tile_count(out_shape: tuple[int, ...]) -> int:

@@ -11,7 +11,7 @@ The bits are those of :func:`warpkit.kernels.taps.bilinear`. Loads stay within t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -74,6 +74,15 @@ class _Writer:
     def store(self, value: Any, pointer: Any, offset: int) -> None:
         place = self.builder.bitcast(self.builder.gep(pointer, [_INT64(offset)]), value.type.as_pointer())
         self.builder.store(value, place).align = 1
+
+    def prefetch(self, pointer: Any, for_writing: bool = False) -> None:
+        function = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), _INT32, _INT32, _INT32]),
+            "llvm.prefetch.p0",
+        )
+        byte = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        self.builder.call(function, [byte, _INT32(int(for_writing)), _INT32(3), _INT32(1)])
 
     def splat(self, vector: ir.VectorType, value: Any) -> Any:
         return ir.Constant(vector, [value] * vector.count)
@@ -203,40 +212,83 @@ def _put(write: _Writer, pixels: Any, pointer: Any, channels: int, step: Any) ->
         write.store(pixels, pointer, 0)
 
 
-def _make_block(channels: int) -> Any:
-    """The intrinsic for pixels of so many channels; 5 stands for four channels at a time of any number."""
+class _RunTypes(NamedTuple):
+    """What a run is made of: Numba's type of a pixel value, LLVM's, LLVM's of a weight, and pixels in a block."""
+
+    item: types.Type
+    pixel: ir.Type
+    real: ir.Type
+    count: int
+
+
+def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: list[Any], k: Any) -> Any:
+    """One block of a run, at its pixel ``k``; returns whether it is regular."""
+    above, below, target, offsets, weights_x, weights_y, lead, row_step, step = values
+    builder = write.builder
+    place = builder.gep(offsets, [k])
+    places = [builder.sext(builder.load(builder.gep(place, [_INT64(n)])), _INT64) for n in range(types_of.count)]
+    for n in (0, types_of.count // 2):
+        write.prefetch(builder.gep(above, [builder.add(places[n], lead)]))
+    rows = [
+        [write.widen(side, types_of.item, types_of.real) for side in _neighbours(write, start, places, types_of.pixel, channels, step)]
+        for start in (above, below)
+    ]
+    each = [n for n in range(types_of.count) for _ in range(channels if channels <= 2 else LANES)]
+    kind = ir.VectorType(types_of.real, types_of.count)
+    across, down = (write.pick(write.load(weights, k, kind), each) for weights in (weights_x, weights_y))
+    value = write.lerp(write.lerp(*rows[0], across), write.lerp(*rows[1], across), down)
+    there = builder.gep(target, [builder.mul(k, step)])
+    _put(write, write.narrow(value, types_of.item, types_of.pixel), there, channels, step)
+    write.prefetch(builder.gep(there, [row_step]), for_writing=True)
+    return write.is_regular(value, rows[0][0])
+
+
+def _make_run(channels: int) -> Any:
+    """The intrinsic for pixels of so many channels; 5 stands for four channels at a time of any number.
+
+    It samples from pixel ``k`` of the buffers on, at least a block before ``stop``, and returns ``stop``, or an earlier k: its
+    block is not regular, and left to :func:`block_by_pixels`. The last block may overlap the one before.
+    """
 
     @intrinsic
-    def block(typing_context, source, first, target, there, offsets, weights_x, weights_y, k, pitch, step):
+    def run(typing_context, source, first, target, there, offsets, weights_x, weights_y, k, stop, pitch, step, lead, row_step):
         def generate(context, builder, signature, arguments):
             write = _Writer(context, builder, context.codegen().magic_tuple()[2])
-            first, there, k, pitch, step = (arguments[n] for n in (1, 3, 7, 8, 9))
+            first, there, start, stop, pitch, step, lead, row_step = (arguments[n] for n in (1, 3, *range(7, 13)))
             item, weight = signature.args[0].dtype, signature.args[5].dtype
-            pixel, real = context.get_data_type(item), context.get_data_type(weight)
             count = int(block_pixels.py_func(channels, np.dtype(weight.name).type(0)))
+            types_of = _RunTypes(item, context.get_data_type(item), context.get_data_type(weight), count)
             above = write.pointer(signature.args[0], arguments[0], first)
-            below = builder.gep(above, [pitch])
-            place = write.pointer(signature.args[4], arguments[4], k)
-            places = [builder.sext(builder.load(builder.gep(place, [_INT64(n)])), _INT64) for n in range(count)]
-            rows = [
-                [write.widen(side, item, real) for side in _neighbours(write, start, places, pixel, channels, step)]
-                for start in (above, below)
-            ]
-            each = [n for n in range(count) for _ in range(channels if channels <= 2 else LANES)]
-            across, down = (
-                write.pick(write.load(write.pointer(signature.args[n], arguments[n], k), _INT64(0), ir.VectorType(real, count)), each)
-                for n in (5, 6)
-            )
-            value = write.lerp(write.lerp(*rows[0], across), write.lerp(*rows[1], across), down)
-            _put(write, write.narrow(value, item, pixel), write.pointer(signature.args[2], arguments[2], there), channels, step)
-            return write.is_regular(value, rows[0][0])
+            target = write.pointer(signature.args[2], arguments[2], there)
+            buffers = [write.pointer(signature.args[n], arguments[n], _INT64(0)) for n in (4, 5, 6)]
+            values = [above, builder.gep(above, [pitch]), target, *buffers, lead, row_step, step]
+            last = builder.sub(stop, _INT64(count))
+
+            before = builder.block
+            head, body, follow, done = (builder.append_basic_block(name) for name in ("head", "body", "follow", "done"))
+            builder.branch(head)
+            builder.position_at_end(head)
+            k = builder.phi(_INT64)
+            k.add_incoming(start, before)
+            builder.cbranch(builder.icmp_signed("<", k, stop), body, done)
+            builder.position_at_end(body)
+            here = builder.select(builder.icmp_signed("<", k, last), k, last)
+            is_regular = _write_block(write, channels, types_of, values, here)
+            builder.cbranch(is_regular, follow, done)
+            reached = builder.block
+            builder.position_at_end(follow)
+            k.add_incoming(builder.add(here, _INT64(count)), follow)
+            builder.branch(head)
+            builder.position_at_end(done)
+            end = builder.phi(_INT64)
+            end.add_incoming(stop, head)
+            end.add_incoming(here, reached)
+            return end
 
         integer = types.int64
-        return types.boolean(
-            source, integer, target, integer, offsets, weights_x, weights_y, integer, integer, integer
-        ), generate
+        return integer(source, integer, target, integer, offsets, weights_x, weights_y, *[integer] * 6), generate
 
-    return block
+    return run
 
 
 @inlined
@@ -255,8 +307,11 @@ def block_by_pixels(source, first, target, there, offsets, weights_x, weights_y,
 
 if config.DISABLE_JIT:
 
-    def _make_block(channels: int) -> Any:  # noqa: F811
-        return lambda *arguments: False
+    def _make_run(channels: int) -> Any:  # noqa: F811
+        def run(source, first, target, there, offsets, weights_x, weights_y, k, stop, pitch, step, lead, row_step):
+            return min(k, stop - block_pixels(channels, weights_x[k]))
+
+        return run
 
 
-block_of_1, block_of_2, block_of_3, block_of_4, block_of_any = (_make_block(channels) for channels in (1, 2, 3, 4, 5))
+run_of_1, run_of_2, run_of_3, run_of_4, run_of_any = (_make_run(channels) for channels in (1, 2, 3, 4, 5))
