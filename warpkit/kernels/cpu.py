@@ -21,10 +21,9 @@ import numpy as np
 from .compiling import allocating, driver, inlined, row_loop
 from .cubic import cubic_sample_run
 from .inside import nearest_row, place_row, sample_blocks
-from .matrix import CUTS, cut_row, is_matrix, matrix_box, place_matrix_row
+from .matrix import CUTS, cut_row, is_matrix, map_matrix, matrix_box, place_matrix_row
 from .rows import (
     BEYOND,
-    BORDER,
     INSIDE,
     LARGEST_BLOCK,
     MIXED,
@@ -43,7 +42,7 @@ from .rows import (
     start_row,
 )
 from .simd import fits_blocks
-from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
+from .taps import BILINEAR, bilinear, bilinear_taps, nearest_tap, tap, to_pixel
 
 # Up to so many pixels of a straight row at the border are not sorted: most need the border rule anyway.
 SHORT_PIECE = 16
@@ -137,8 +136,12 @@ def warp_each_tile(
                             kind, columns_as_numbers, begin, float(row), length, params_row, at, x_origin, y_origin,
                             np.int32(width * channels), np.int32(channels), below_one, buffers[2], buffers[4], buffers[5],
                         )  # fmt: skip
-                    elif region[0] == MIXED and length <= SHORT_PIECE and box[0] == box[0]:
-                        region[0] = BORDER
+                    elif region[0] == MIXED and in_blocks and length <= SHORT_PIECE and box[0] == box[0]:
+                        border_points(
+                            source, from_here, source_size, target, to_here, target_size, planes, height, width, channels,
+                            mode, cval, below_one, kind, row, column_start + begin, length, params_row, at,
+                        )  # fmt: skip
+                        continue
                     is_uniform = region[0] != MIXED
                     x, y = box[0], box[2]
                 if not is_placed and not (is_uniform and region[0] == BEYOND):
@@ -227,6 +230,32 @@ def border_bilinear_row(source, from_here, target, to_here, taps, weights_x, wei
                 weights_y[k],
             )
             target[to_here + k * channels + c] = to_pixel(value, source[0])
+
+
+@inlined
+def border_points(
+    source, from_here, source_size, target, to_here, target_size, planes, height, width, channels,
+    mode, cval, below_one, kind, row, column_start, count, params, at,
+):  # fmt: skip
+    """Bilinear sampling of a few points of a matrix map, anywhere: without buffers, which take longer to fill."""
+    for k in range(count):
+        x, y = map_matrix(kind, float(column_start + k), float(row), params, at)
+        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
+            x, y, height, width, channels, mode, below_one
+        )
+        for p in range(planes):
+            first = from_here + p * source_size
+            there = to_here + p * target_size + k * channels
+            for c in range(channels):
+                value = bilinear(
+                    tap(source, first, top_left, c, cval[c]),
+                    tap(source, first, top_right, c, cval[c]),
+                    tap(source, first, bottom_left, c, cval[c]),
+                    tap(source, first, bottom_right, c, cval[c]),
+                    weight_x,
+                    weight_y,
+                )
+                target[there + c] = to_pixel(value, source[0])
 
 
 @row_loop

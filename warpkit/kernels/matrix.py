@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import row_loop_inlined, shared
+from .compiling import inlined, row_loop_inlined, shared
 from .inside import place
 from .maps import AFFINE, PROJECTIVE, affine, projective
 from .taps import CONSTANT
@@ -25,7 +25,15 @@ def is_matrix(grid, table):
     return grid.shape[0] == 0 and table.shape[0] == 1 and (table[0, 0] == AFFINE or table[0, 0] == PROJECTIVE)
 
 
-@shared
+@inlined
+def map_matrix(kind, x, y, params, at):
+    """Where the map sends a point."""
+    if kind == AFFINE:
+        return affine(x, y, params, at)
+    return projective(x, y, params, at)
+
+
+@inlined
 def matrix_box(kind, row, column_start, count, params, at):
     """The box (x_low, x_high, y_low, y_high) around a row's points, as computed; NaN if it meets the horizon or infinity.
 
@@ -50,7 +58,7 @@ def matrix_box(kind, row, column_start, count, params, at):
     )
 
 
-@shared
+@inlined
 def projective_rounding(x, y, params, at):
     """Bound of the rounding error of :func:`projective`; infinite or NaN at the horizon."""
     u = abs(params[at] * x) + abs(params[at + 1] * y) + abs(params[at + 2])
@@ -60,7 +68,7 @@ def projective_rounding(x, y, params, at):
     return ROUNDING * max(u, v) / w * (terms / w)
 
 
-@shared
+@inlined
 def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, params, at):
     """The columns, from ``column_start`` on and as floats, at which a row lies within a box; the last is below the first if none.
 
@@ -94,7 +102,7 @@ def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, pa
     return first, last
 
 
-@shared
+@inlined
 def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params, at):
     """Fill ``cuts`` with the places where a row of ``count`` pixels goes from beyond to the border to inside and back.
 

@@ -185,7 +185,7 @@ def is_straight(grid, table):
     return grid.shape[0] == 0
 
 
-@shared
+@inlined
 def region_of_box(x_low, x_high, y_low, y_high, low, high, reach, width, height, mode):
     """``INSIDE`` or ``BEYOND`` if all points of a box are, else ``MIXED``; see :func:`classify`."""
     if x_low >= low and x_high < width - high and y_low >= low and y_high < height - high:
