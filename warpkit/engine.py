@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pixels
-from .kernels import cpu, cpu_vjp, normal
-from .kernels.maps import DISPLACEMENT
+from .kernels import cpu, cpu_matrix, cpu_vjp, normal
+from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
-from .kernels.taps import BICUBIC, INTERPOLATIONS, MODES
+from .kernels.taps import BICUBIC, BILINEAR, INTERPOLATIONS, MODES
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -48,6 +48,12 @@ class Problem(NamedTuple):
     @property
     def _sampling(self) -> tuple[Any, ...]:
         return pixels.largest_weight(self.images.dtype), *self._options
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether the map is one matrix, for each image."""
+        table = self.pipeline.table
+        return self.grid.size == 0 and len(table) == 1 and table[0, 0] in (AFFINE, PROJECTIVE)
 
     def nanoseconds(self, out_shape: tuple[int, ...]) -> float:
         """Rough time per tile."""
@@ -89,10 +95,13 @@ def code(name: str, value: Any, table: dict[str, int]) -> int:
 def forward(job: Problem, out: NDArray[Any]) -> int:
     """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
     below_one = pixels.largest_sampling_weight(job.images.dtype)
+    tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
+    if job.is_matrix and job.interpolation == BILINEAR:
+        matrices = frozen(job.pipeline.params)
+        few = (frozen(job.images), out, matrices, job.fill, below_one, job.mode)
+        return run_ranges(lambda first, last: cpu_matrix.warp_matrix_tiles(*few, first, last), tiles, nanoseconds)
     arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, *job._options)
-    return run_ranges(
-        lambda first, last: cpu.warp_tiles(*arguments, first, last), tile_count(out.shape), job.nanoseconds(out.shape)
-    )
+    return run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), tiles, nanoseconds)
 
 
 def forward_into(job: Problem, results: NDArray[Any]) -> int:

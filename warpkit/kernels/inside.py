@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import inlined, multiply_add, row_loop
+from .compiling import allocating, inlined, multiply_add, row_loop
+from .rows import LARGEST_BLOCK
 from .simd import (
     LANES,
     block_by_pixels,
@@ -16,6 +17,12 @@ from .simd import (
     run_of_any,
 )
 from .taps import split
+
+
+@allocating
+def spill_buffer(images):
+    """Memory for a block of pixels."""
+    return np.empty(LARGEST_BLOCK * images.shape[4], images.dtype)
 
 
 @inlined

@@ -19,22 +19,16 @@ ROUNDING = 2.0**-48
 CUTS = 6
 
 
-@shared
-def is_matrix(grid, table):
-    """Whether the map is one matrix: a row of it is a straight line, of which any point can be had at once."""
-    return grid.shape[0] == 0 and table.shape[0] == 1 and (table[0, 0] == AFFINE or table[0, 0] == PROJECTIVE)
-
-
 @inlined
-def map_matrix(kind, x, y, params, at):
+def map_matrix(kind, x, y, params):
     """Where the map sends a point."""
     if kind == AFFINE:
-        return affine(x, y, params, at)
-    return projective(x, y, params, at)
+        return affine(x, y, params, 0)
+    return projective(x, y, params, 0)
 
 
 @inlined
-def matrix_box(kind, row, column_start, count, params, at):
+def matrix_box(kind, row, column_start, count, params):
     """The box (x_low, x_high, y_low, y_high) around a row's points, as computed; NaN if it meets the horizon or infinity.
 
     Ends bound the points between: always for an affine map, because rounding is monotone, up to some roundings for a homography.
@@ -42,13 +36,13 @@ def matrix_box(kind, row, column_start, count, params, at):
     left, right = float(column_start), float(column_start + count - 1)
     y = float(row)
     if kind == AFFINE:
-        x_first, y_first = affine(left, y, params, at)
-        x_last, y_last = affine(right, y, params, at)
+        x_first, y_first = affine(left, y, params, 0)
+        x_last, y_last = affine(right, y, params, 0)
         slack = 0.0
     else:
-        x_first, y_first = projective(left, y, params, at)
-        x_last, y_last = projective(right, y, params, at)
-        slack = max(projective_rounding(left, y, params, at), projective_rounding(right, y, params, at))
+        x_first, y_first = projective(left, y, params, 0)
+        x_last, y_last = projective(right, y, params, 0)
+        slack = max(projective_rounding(left, y, params), projective_rounding(right, y, params))
     slack += 0.0 * (x_first + x_last + y_first + y_last)  # NaN and infinity spoil the whole box
     return (
         min(x_first, x_last) - slack,
@@ -59,28 +53,28 @@ def matrix_box(kind, row, column_start, count, params, at):
 
 
 @inlined
-def projective_rounding(x, y, params, at):
+def projective_rounding(x, y, params):
     """Bound of the rounding error of :func:`projective`; infinite or NaN at the horizon."""
-    u = abs(params[at] * x) + abs(params[at + 1] * y) + abs(params[at + 2])
-    v = abs(params[at + 3] * x) + abs(params[at + 4] * y) + abs(params[at + 5])
-    terms = abs(params[at + 6] * x) + abs(params[at + 7] * y) + abs(params[at + 8])
-    w = params[at + 6] * x + params[at + 7] * y + params[at + 8]
+    u = abs(params[0] * x) + abs(params[1] * y) + abs(params[2])
+    v = abs(params[3] * x) + abs(params[4] * y) + abs(params[5])
+    terms = abs(params[6] * x) + abs(params[7] * y) + abs(params[8])
+    w = params[6] * x + params[7] * y + params[8]
     return ROUNDING * max(u, v) / w * (terms / w)
 
 
 @inlined
-def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, params, at):
+def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, params):
     """The columns, from ``column_start`` on and as floats, at which a row lies within a box; the last is below the first if none.
 
     A bound of x = u / w is u - bound w >= 0, linear along the row. A row that meets the horizon lies nowhere.
     """
     y, left, right = float(row), float(column_start), float(column_start + count - 1)
-    u_first, v_first = affine(left, y, params, at)
-    u_last, v_last = affine(right, y, params, at)
+    u_first, v_first = affine(left, y, params, 0)
+    u_last, v_last = affine(right, y, params, 0)
     w_first, w_last = 1.0, 1.0
     if kind == PROJECTIVE:
-        w_first = params[at + 6] * left + params[at + 7] * y + params[at + 8]
-        w_last = params[at + 6] * right + params[at + 7] * y + params[at + 8]
+        w_first = params[6] * left + params[7] * y + params[8]
+        w_last = params[6] * right + params[7] * y + params[8]
     first, last = 0.0, float(count - 1)
     if not (w_first > 0 and w_last > 0):
         return last + 1.0, first
@@ -103,7 +97,7 @@ def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, pa
 
 
 @inlined
-def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params, at):
+def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params):
     """Fill ``cuts`` with the places where a row of ``count`` pixels goes from beyond to the border to inside and back.
 
     Roughly: a piece inside may begin a pixel late, so that all of its points are inside, and so may the border's end.
@@ -111,9 +105,9 @@ def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start
     near_first, near_last = 0.0, float(count - 1)
     if mode == CONSTANT:
         near_first, near_last = range_where(
-            -reach, width + reach - 1.0, -reach, height + reach - 1.0, kind, row, column_start, count, params, at
+            -reach, width + reach - 1.0, -reach, height + reach - 1.0, kind, row, column_start, count, params
         )
-    first, last = range_where(low, width - high, low, height - high, kind, row, column_start, count, params, at)
+    first, last = range_where(low, width - high, low, height - high, kind, row, column_start, count, params)
     for n in range(CUTS):
         cuts[n] = 0 if n == 0 else count
     if near_first <= near_last:
@@ -127,14 +121,14 @@ def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start
 
 @row_loop_inlined
 def place_matrix_row(
-    kind, columns, begin, row, count, params, at, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
+    kind, columns, begin, row, count, params, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
 ):  # fmt: skip
     """Map and :func:`place` a piece of a row, from ``columns[begin]`` on."""
     if kind == AFFINE:
         for k in range(np.uint64(count)):
-            x, y = affine(columns[np.uint64(begin) + k], row, params, at)
+            x, y = affine(columns[np.uint64(begin) + k], row, params, 0)
             offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
     else:
         for k in range(np.uint64(count)):
-            x, y = projective(columns[np.uint64(begin) + k], row, params, at)
+            x, y = projective(columns[np.uint64(begin) + k], row, params, 0)
             offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)

@@ -21,7 +21,7 @@ from .maps import (
     radial,
     thin_plate_plane,
 )
-from .taps import BICUBIC, BILINEAR, CONSTANT, bilinear_taps
+from .taps import BICUBIC, BILINEAR, CONSTANT, bilinear_taps, to_pixel
 
 TILE_ROWS = 64
 TILE_COLUMNS = 256
@@ -268,12 +268,11 @@ def border_row(xs, ys, start, stop, height, width, channels, mode, below_one, ta
 
 
 @shared
-def lead_of(x, y, x_before, y_before, size, width, channels):
-    """How far on, in elements of the source, the pixels for a row ``PREFETCH_ROWS`` below are; from one point of two rows.
+def lead_of(dx, dy, size, width, channels):
+    """How far on, in elements of the source, the pixels for a row ``PREFETCH_ROWS`` below are, which is (dx, dy) away there.
 
     0, for no prefetch, where the map jumps, there was no row before (NaN), or the image's ``size`` elements stay in the caches.
     """
-    dx, dy = (x - x_before) * PREFETCH_ROWS, (y - y_before) * PREFETCH_ROWS
     if size > SMALL and abs(dx) < FARTHEST_LEAD and abs(dy) < FARTHEST_LEAD:
         return (int(dy) * width + int(dx)) * channels
     return 0
@@ -286,3 +285,20 @@ def prefetch_row(array, first, i, j, start, stop, width, channels, lead):
         return
     for k in range(start, stop, PREFETCH_STEP):
         prefetch(array, first + (np.int64(i[k]) * width + j[k]) * channels + lead)
+
+
+@row_loop
+def fill_row(target, to_here, start, stop, cval):
+    """Write the fill of each channel."""
+    channels = len(cval)
+    is_same = True
+    for c in range(channels):
+        is_same &= cval[c] == cval[0]
+    if is_same:
+        value = to_pixel(cval[0], target[0])
+        for k in range(np.uint64(to_here + start * channels), np.uint64(to_here + stop * channels)):
+            target[k] = value
+        return
+    for k in range(start, stop):
+        for c in range(channels):
+            target[to_here + k * channels + c] = to_pixel(cval[c], target[0])
