@@ -227,7 +227,7 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     builder = write.builder
     place = builder.gep(offsets, [k])
     places = [builder.sext(builder.load(builder.gep(place, [_INT64(n)])), _INT64) for n in range(types_of.count)]
-    for n in (0, types_of.count // 2):
+    for n in (0,) if channels <= 2 else (0, types_of.count // 2):
         write.prefetch(builder.gep(above, [builder.add(places[n], lead)]))
     rows = [
         [write.widen(side, types_of.item, types_of.real) for side in _neighbours(write, start, places, types_of.pixel, channels, step)]
@@ -239,7 +239,8 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     value = write.lerp(write.lerp(*rows[0], across), write.lerp(*rows[1], across), down)
     there = builder.gep(target, [builder.mul(k, step)])
     _put(write, write.narrow(value, types_of.item, types_of.pixel), there, channels, step)
-    write.prefetch(builder.gep(there, [row_step]), for_writing=True)
+    if channels > 2:
+        write.prefetch(builder.gep(there, [row_step]), for_writing=True)
     return write.is_regular(value, rows[0][0])
 
 
