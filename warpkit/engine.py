@@ -13,7 +13,7 @@ from .kernels import cpu, cpu_matrix, cpu_vjp, normal
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
-from .kernels.taps import BICUBIC, BILINEAR, INTERPOLATIONS, MODES
+from .kernels.taps import BICUBIC, BILINEAR, INTERPOLATIONS, MODES, NEAREST
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -96,9 +96,10 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
     """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
     below_one = pixels.largest_sampling_weight(job.images.dtype)
     tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
-    if job.is_matrix and job.interpolation == BILINEAR:
+    if job.is_matrix and job.interpolation in (NEAREST, BILINEAR):
         matrices = frozen(job.pipeline.params)
-        few = (frozen(job.images), out, matrices, job.fill, below_one, job.mode)
+        nearest = True if job.interpolation == NEAREST else None
+        few = (frozen(job.images), out, matrices, job.fill, below_one, nearest, job.mode)
         return run_ranges(lambda first, last: cpu_matrix.warp_matrix_tiles(*few, first, last), tiles, nanoseconds)
     arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, *job._options)
     return run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), tiles, nanoseconds)

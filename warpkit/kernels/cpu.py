@@ -20,7 +20,7 @@ import numpy as np
 
 from .compiling import driver, inlined, row_loop
 from .cubic import cubic_sample_run
-from .inside import nearest_row, place_row, sample_blocks, spill_buffer
+from .inside import nearest_row, place_grid_row, place_row, sample_blocks, spill_buffer
 from .rows import (
     BEYOND,
     INSIDE,
@@ -83,6 +83,8 @@ def warp_each_tile(
     tiles_down = -(-rows // TILE_ROWS)
     tiles_across = -(-columns // TILE_COLUMNS)
     straight = is_straight(grid, table)
+    in_blocks = cubic is None and interpolation == BILINEAR and table.shape[0] == 0 and grid.shape[0] > 0
+    in_blocks = in_blocks and fits_blocks(0.0, width - 1.0, 0.0, height - 1.0, height + 3, width + 3, channels)
     low, high, reach = sampling_extent(interpolation)
     xs, ys, region = buffers[0], buffers[1], buffers[7]
     invalid = 0
@@ -94,11 +96,21 @@ def warp_each_tile(
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-            invalid += map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
-            x, y = xs[count // 2], ys[count // 2]
+            is_placed = in_blocks and count == place_grid_row(
+                grid, n if grid.shape[0] > 1 else 0, row, column_start, count, height, width, channels,
+                below_one, buffers[2], buffers[4], buffers[5],
+            )  # fmt: skip
+            inner, beyond = count, np.int64(0)
+            if is_placed:
+                region[0] = INSIDE
+                middle = column_start + count // 2
+                x, y = np.float64(grid[n if grid.shape[0] > 1 else 0, row, middle, 0]), np.float64(grid[n if grid.shape[0] > 1 else 0, row, middle, 1])
+            else:
+                invalid += map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
+                inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
+                x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(PREFETCH_ROWS * (x - x_before), PREFETCH_ROWS * (y - y_before), planes * source_size, width, channels)
             x_before, y_before = x, y
-            inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
             from_here = n * planes * source_size
             to_here = n * planes * target_size + (row * columns + column_start) * channels
             start = np.int64(0)  # a literal would compile every row loop twice
@@ -112,7 +124,7 @@ def warp_each_tile(
                     sample_run(
                         source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
                         where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead,
-                        columns * channels, spill,
+                        columns * channels, spill, is_placed,
                     )  # fmt: skip
                 else:
                     cubic_sample_run(
@@ -126,25 +138,27 @@ def warp_each_tile(
 @inlined
 def sample_run(
     source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
-    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead, row_step, spill,
+    is_inside, height, width, channels, mode, cval, below_one, interpolation, lead, row_step, spill, is_placed,
 ):  # fmt: skip
     """Nearest or bilinear sampling of all planes at points that are all inside or all at the border."""
     xs, ys, offsets, _, weights_x, weights_y, taps = buffers[:7]
     if interpolation == BILINEAR:
-        if is_inside:
+        first = from_here
+        if is_inside and not is_placed:
             box = run_box(xs, ys, start, stop)
             if fits_blocks(*box, height, width, channels):
-                x_origin, y_origin = math.floor(box[0]), math.floor(box[2])
+                x_origin, y_origin, is_placed = math.floor(box[0]), math.floor(box[2]), True
                 place_row(
                     xs, ys, start, stop, x_origin, y_origin, np.int32(width * channels), np.int32(channels), below_one,
                     offsets, weights_x, weights_y,
                 )  # fmt: skip
-                sample_blocks(
-                    source, from_here + (int(y_origin) * width + int(x_origin)) * channels, source_size,
-                    target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
-                    width * channels, channels, cval, lead, row_step, spill,
-                )  # fmt: skip
-                return
+                first += (int(y_origin) * width + int(x_origin)) * channels
+        if is_placed:
+            sample_blocks(
+                None, source, first, source_size, target, to_here, target_size, planes, offsets, weights_x, weights_y,
+                start, stop, width * channels, channels, cval, lead, row_step, spill,
+            )  # fmt: skip
+            return
         border_row(xs, ys, start, stop, height, width, channels, mode, below_one, taps, weights_x, weights_y)
     for _ in range(planes):
         if interpolation == BILINEAR:

@@ -1,4 +1,4 @@
-"""The CPU driver for maps that are one matrix, bilinear: most of what is ever warped.
+"""The CPU driver for maps that are one matrix, nearest and bilinear: most of what is ever warped.
 
     cut the row at the border  ->  inside: map and place in one pass, blocks  |  border: point by point  |  beyond: fill
 
@@ -29,14 +29,17 @@ from .rows import (
     sampling_extent,
 )
 from .simd import fits_blocks
-from .taps import BILINEAR, bilinear, bilinear_taps, tap, to_pixel
+from .taps import BILINEAR, NEAREST, bilinear, bilinear_taps, nearest_tap, tap, to_pixel
 
 
 @driver
-def warp_matrix_tiles(images, out, params, cval, below_one, mode, first, last):
-    """As :func:`warpkit.kernels.cpu.warp_tiles` for ``params`` (1 or N, 6 or 9), the matrix of each image; returns 0."""
+def warp_matrix_tiles(images, out, params, cval, below_one, nearest, mode, first, last):
+    """As :func:`warpkit.kernels.cpu.warp_tiles` for ``params`` (1 or N, 6 or 9), the matrix of each image; returns 0.
+
+    ``nearest`` is None for bilinear sampling, else a number; known to the compiler.
+    """
     return warp_each_matrix_tile(
-        images, out, params, cval, below_one, mode, matrix_buffers(below_one), spill_buffer(images), first, last
+        images, out, params, cval, below_one, nearest, mode, matrix_buffers(below_one), spill_buffer(images), first, last
     )  # fmt: skip
 
 
@@ -53,7 +56,7 @@ def matrix_buffers(below_one):
 
 
 @row_loop
-def warp_each_matrix_tile(images, out, params, cval, below_one, mode, buffers, spill, first, last):
+def warp_each_matrix_tile(images, out, params, cval, below_one, nearest, mode, buffers, spill, first, last):
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
@@ -62,7 +65,7 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, mode, buffers, s
     tiles_across = -(-columns // TILE_COLUMNS)
     column_numbers, cuts, offsets, weights_x, weights_y = buffers
     kind = AFFINE if params.shape[1] == 6 else PROJECTIVE
-    low, high, reach = sampling_extent(BILINEAR)
+    low, high, reach = sampling_extent(BILINEAR if nearest is None else NEAREST)
     for tile in range(first, last):
         n = tile // (tiles_down * tiles_across)
         row_start = tile // tiles_across % tiles_down * TILE_ROWS
@@ -91,13 +94,13 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, mode, buffers, s
                 box = matrix_box(kind, row, column_start + begin, length, matrix)
                 where = region_of_box(*box, low, high, reach, width, height, mode)
                 if where == INSIDE and fits_blocks(*box, height, width, channels):
-                    x_origin, y_origin = math.floor(box[0]), math.floor(box[2])
+                    x_origin, y_origin = max(math.floor(box[0]), 0.0), max(math.floor(box[2]), 0.0)
                     place_matrix_row(
-                        kind, column_numbers, begin, float(row), length, matrix, x_origin, y_origin,
+                        nearest, kind, column_numbers, begin, float(row), length, matrix, x_origin, y_origin,
                         np.int32(width * channels), np.int32(channels), below_one, offsets, weights_x, weights_y,
                     )  # fmt: skip
                     sample_blocks(
-                        source, from_here + (int(y_origin) * width + int(x_origin)) * channels, source_size,
+                        nearest, source, from_here + (int(y_origin) * width + int(x_origin)) * channels, source_size,
                         target, to_here, target_size, planes, offsets, weights_x, weights_y, np.int64(0), length,
                         width * channels, channels, cval, lead, columns * channels, spill,
                     )  # fmt: skip
@@ -107,7 +110,7 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, mode, buffers, s
                 else:
                     sample_points(
                         source, from_here, source_size, target, to_here, target_size, planes, height, width, channels,
-                        mode, cval, below_one, kind, row, column_start + begin, length, matrix,
+                        mode, cval, below_one, nearest, kind, row, column_start + begin, length, matrix,
                     )  # fmt: skip
     return 0
 
@@ -115,25 +118,32 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, mode, buffers, s
 @inlined
 def sample_points(
     source, from_here, source_size, target, to_here, target_size, planes, height, width, channels,
-    mode, cval, below_one, kind, row, column_start, count, matrix,
+    mode, cval, below_one, nearest, kind, row, column_start, count, matrix,
 ):  # fmt: skip
-    """Bilinear sampling anywhere, for the few pixels between inside and beyond; points without a place get the fill."""
+    """Sampling anywhere, for the few pixels between inside and beyond; points without a place get the fill."""
     for k in range(count):
         x, y = map_matrix(kind, float(column_start + k), float(row), matrix)
         is_number = (x - x) + (y - y) == 0
-        top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
-            x if is_number else 0.0, y if is_number else 0.0, height, width, channels, mode, below_one
-        )
+        x, y = x if is_number else 0.0, y if is_number else 0.0
+        if nearest is None:
+            top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
+                x, y, height, width, channels, mode, below_one
+            )
+        else:
+            here = nearest_tap(x, y, height, width, channels, mode)
         for p in range(planes):
             first = from_here + p * source_size
             there = to_here + p * target_size + k * channels
             for c in range(channels):
-                value = bilinear(
-                    tap(source, first, top_left, c, cval[c]),
-                    tap(source, first, top_right, c, cval[c]),
-                    tap(source, first, bottom_left, c, cval[c]),
-                    tap(source, first, bottom_right, c, cval[c]),
-                    weight_x,
-                    weight_y,
-                )
+                if nearest is None:
+                    value = bilinear(
+                        tap(source, first, top_left, c, cval[c]),
+                        tap(source, first, top_right, c, cval[c]),
+                        tap(source, first, bottom_left, c, cval[c]),
+                        tap(source, first, bottom_right, c, cval[c]),
+                        weight_x,
+                        weight_y,
+                    )
+                else:
+                    value = tap(source, first, here, c, cval[c])
                 target[there + c] = to_pixel(value if is_number else cval[c], source[0])

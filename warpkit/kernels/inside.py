@@ -10,6 +10,11 @@ from .simd import (
     LANES,
     block_by_pixels,
     block_pixels,
+    copies_of_1,
+    copies_of_2,
+    copies_of_3,
+    copies_of_4,
+    copies_of_any,
     run_of_1,
     run_of_2,
     run_of_3,
@@ -33,6 +38,18 @@ def place(x, y, x_origin, y_origin, pitch, step, below_one):
     return multiply_add(row, pitch, multiply_add(column, step, np.int32(0))), weight_x, weight_y
 
 
+@inlined
+def place_nearest(x, y, x_origin, y_origin, pitch, step):
+    """As :func:`place`, for the nearest pixel: half a pixel belongs to the right and lower neighbour.
+
+    Coordinates from -1/2 on are cut towards zero, which leaves those below zero at pixel 0.
+    """
+    column, row = np.int32(x - x_origin), np.int32(y - y_origin)
+    column = np.int32(column + np.int32(x - x_origin - column >= 0.5))
+    row = np.int32(row + np.int32(y - y_origin - row >= 0.5))
+    return multiply_add(row, pitch, multiply_add(column, step, np.int32(0)))
+
+
 @row_loop
 def place_row(xs, ys, start, stop, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y):
     """:func:`place` the points of a run."""
@@ -40,12 +57,37 @@ def place_row(xs, ys, start, stop, x_origin, y_origin, pitch, step, below_one, o
         offsets[k], weights_x[k], weights_y[k] = place(xs[k], ys[k], x_origin, y_origin, pitch, step, below_one)
 
 
+@row_loop
+def place_grid_row(
+    grid, n, row, column_start, count, height, width, channels, below_one, offsets, weights_x, weights_y
+):  # fmt: skip
+    """Place points of a grid, counted from the image's first pixel, if all lie inside; returns how many do, roughly.
+
+    With three channels, points of the last two source rows do not count: their loads might leave the array.
+    """
+    real = type(grid[n, row, column_start, 0])
+    x_end, y_end = real(width - 1), real(height - 1 - (channels == 3))
+    inside = 0
+    for k in range(np.uint64(count)):
+        x, y = grid[n, row, np.uint64(column_start) + k, 0], grid[n, row, np.uint64(column_start) + k, 1]
+        inside += (x >= 0) & (x < x_end) & (y >= 0) & (y < y_end)
+    if inside == count:
+        pitch, step = np.int32(width * channels), np.int32(channels)
+        for k in range(np.uint64(count)):
+            x, y = grid[n, row, np.uint64(column_start) + k, 0], grid[n, row, np.uint64(column_start) + k, 1]
+            offsets[k], weights_x[k], weights_y[k] = place(np.float64(x), np.float64(y), 0.0, 0.0, pitch, step, below_one)
+    return inside
+
+
 @inlined
 def sample_blocks(
-    source, first, source_size, target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
+    nearest, source, first, source_size, target, to_here, target_size, planes, offsets, weights_x, weights_y, start, stop,
     pitch, channels, cval, lead, row_step, spill,
 ):  # fmt: skip
-    """Bilinear sampling of all planes at placed points; a run that is shorter than a block goes through ``spill``."""
+    """Sample all planes at placed points; a run that is shorter than a block goes through ``spill``.
+
+    Bilinear if ``nearest`` is None, known to the compiler.
+    """
     pixels = block_pixels(channels, weights_x[start])
     is_short = stop - start < pixels
     place, there, end = target, to_here, stop
@@ -54,9 +96,15 @@ def sample_blocks(
         for k in range(stop, end):
             offsets[k], weights_x[k], weights_y[k] = offsets[start], weights_x[start], weights_y[start]
     for p in range(planes):
-        bilinear_blocks(
-            source, first + p * source_size, place, there, offsets, weights_x, weights_y, start, end, pitch, channels, cval, lead, row_step
-        )
+        here = first + p * source_size
+        if nearest is None:
+            bilinear_blocks(
+                source, here, place, there, offsets, weights_x, weights_y, start, end, pitch, channels, cval, lead, row_step
+            )  # fmt: skip
+        else:
+            nearest_blocks(
+                source, here, place, there, offsets, weights_x, weights_y, start, end, pitch, channels, lead, row_step
+            )  # fmt: skip
         if is_short:
             for k in range((stop - start) * channels):
                 target[to_here + p * target_size + start * channels + k] = spill[k]
@@ -89,6 +137,26 @@ def bilinear_blocks(
                     source, first, target, to_here + k * channels, offsets, weights_x, weights_y, k, pitch, channels, cval
                 )  # fmt: skip
                 k += block_pixels(channels, weights_x[start])
+
+
+@inlined
+def nearest_blocks(
+    source, first, target, to_here, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step
+):  # fmt: skip
+    """As :func:`bilinear_blocks`, copies of pixels; weights have no meaning."""
+    for c in range(0, channels, LANES):
+        at = max(0, min(c, channels - LANES))
+        here, there = first + at, to_here + at
+        if channels == 1:
+            copies_of_1(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+        elif channels == 2:
+            copies_of_2(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+        elif channels == 3:
+            copies_of_3(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+        elif channels == 4:
+            copies_of_4(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+        else:
+            copies_of_any(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
 
 
 @row_loop

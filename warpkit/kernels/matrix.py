@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .compiling import inlined, row_loop_inlined, shared
-from .inside import place
+from .inside import place, place_nearest
 from .maps import AFFINE, PROJECTIVE, affine, projective
 from .taps import CONSTANT
 
@@ -121,14 +121,23 @@ def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start
 
 @row_loop_inlined
 def place_matrix_row(
-    kind, columns, begin, row, count, params, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
+    nearest, kind, columns, begin, row, count, params, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
 ):  # fmt: skip
-    """Map and :func:`place` a piece of a row, from ``columns[begin]`` on."""
-    if kind == AFFINE:
+    """Map and place a piece of a row, from ``columns[begin]`` on: bilinear if ``nearest`` is None."""
+    if nearest is None:
+        if kind == AFFINE:
+            for k in range(np.uint64(count)):
+                x, y = affine(columns[np.uint64(begin) + k], row, params, 0)
+                offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
+        else:
+            for k in range(np.uint64(count)):
+                x, y = projective(columns[np.uint64(begin) + k], row, params, 0)
+                offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
+    elif kind == AFFINE:
         for k in range(np.uint64(count)):
             x, y = affine(columns[np.uint64(begin) + k], row, params, 0)
-            offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
+            offsets[k] = place_nearest(x, y, x_origin, y_origin, pitch, step)
     else:
         for k in range(np.uint64(count)):
             x, y = projective(columns[np.uint64(begin) + k], row, params, 0)
-            offsets[k], weights_x[k], weights_y[k] = place(x, y, x_origin, y_origin, pitch, step, below_one)
+            offsets[k] = place_nearest(x, y, x_origin, y_origin, pitch, step)

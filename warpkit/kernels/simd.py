@@ -213,7 +213,10 @@ def _put(write: _Writer, pixels: Any, pointer: Any, channels: int, step: Any) ->
 
 
 class _RunTypes(NamedTuple):
-    """What a run is made of: Numba's type of a pixel value, LLVM's, LLVM's of a weight, and pixels in a block."""
+    """What a run is made of: whether of copies or of lerps, Numba's type of a pixel value, LLVM's, LLVM's of a weight, and
+    pixels in a block."""
+
+    is_nearest: bool
 
     item: types.Type
     pixel: ir.Type
@@ -229,6 +232,12 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     places = [builder.sext(builder.load(builder.gep(place, [_INT64(n)])), _INT64) for n in range(types_of.count)]
     for n in (0,) if channels <= 2 else (0, types_of.count // 2):
         write.prefetch(builder.gep(above, [builder.add(places[n], lead)]))
+    there = builder.gep(target, [builder.mul(k, step)])
+    if channels > 2:
+        write.prefetch(builder.gep(there, [row_step]), for_writing=True)
+    if types_of.is_nearest:
+        _put(write, write.gather(above, places, types_of.pixel, min(channels, LANES) if channels != 3 else LANES), there, channels, step)
+        return ir.Constant(ir.IntType(1), 1)
     rows = [
         [write.widen(side, types_of.item, types_of.real) for side in _neighbours(write, start, places, types_of.pixel, channels, step)]
         for start in (above, below)
@@ -237,15 +246,12 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     kind = ir.VectorType(types_of.real, types_of.count)
     across, down = (write.pick(write.load(weights, k, kind), each) for weights in (weights_x, weights_y))
     value = write.lerp(write.lerp(*rows[0], across), write.lerp(*rows[1], across), down)
-    there = builder.gep(target, [builder.mul(k, step)])
     _put(write, write.narrow(value, types_of.item, types_of.pixel), there, channels, step)
-    if channels > 2:
-        write.prefetch(builder.gep(there, [row_step]), for_writing=True)
     return write.is_regular(value, rows[0][0])
 
 
-def _make_run(channels: int) -> Any:
-    """The intrinsic for pixels of so many channels; 5 stands for four channels at a time of any number.
+def _make_run(channels: int, is_nearest: bool = False) -> Any:
+    """The intrinsic for pixels of so many channels, bilinear or nearest; 5 stands for four channels at a time of any number.
 
     It samples from pixel ``k`` of the buffers on, at least a block before ``stop``, and returns ``stop``, or an earlier k: its
     block is not regular, and left to :func:`block_by_pixels`. The last block may overlap the one before.
@@ -258,7 +264,7 @@ def _make_run(channels: int) -> Any:
             first, there, start, stop, pitch, step, lead, row_step = (arguments[n] for n in (1, 3, *range(7, 13)))
             item, weight = signature.args[0].dtype, signature.args[5].dtype
             count = int(block_pixels.py_func(channels, np.dtype(weight.name).type(0)))
-            types_of = _RunTypes(item, context.get_data_type(item), context.get_data_type(weight), count)
+            types_of = _RunTypes(is_nearest, item, context.get_data_type(item), context.get_data_type(weight), count)
             above = write.pointer(signature.args[0], arguments[0], first)
             target = write.pointer(signature.args[2], arguments[2], there)
             buffers = [write.pointer(signature.args[n], arguments[n], _INT64(0)) for n in (4, 5, 6)]
@@ -308,7 +314,7 @@ def block_by_pixels(source, first, target, there, offsets, weights_x, weights_y,
 
 if config.DISABLE_JIT:
 
-    def _make_run(channels: int) -> Any:  # noqa: F811
+    def _make_run(channels: int, is_nearest: bool = False) -> Any:  # noqa: F811
         def run(source, first, target, there, offsets, weights_x, weights_y, k, stop, pitch, step, lead, row_step):
             return min(k, stop - block_pixels(channels, weights_x[k]))
 
@@ -316,3 +322,4 @@ if config.DISABLE_JIT:
 
 
 run_of_1, run_of_2, run_of_3, run_of_4, run_of_any = (_make_run(channels) for channels in (1, 2, 3, 4, 5))
+copies_of_1, copies_of_2, copies_of_3, copies_of_4, copies_of_any = (_make_run(channels, True) for channels in (1, 2, 3, 4, 5))
