@@ -83,6 +83,7 @@ def warp_each_tile(
     tiles_down = -(-rows // TILE_ROWS)
     tiles_across = -(-columns // TILE_COLUMNS)
     straight = is_straight(grid, table)
+    points = grid.reshape(-1)
     in_blocks = cubic is None and interpolation == BILINEAR and table.shape[0] == 0 and grid.shape[0] > 0
     in_blocks = in_blocks and fits_blocks(0.0, width - 1.0, 0.0, height - 1.0, height + 3, width + 3, channels)
     low, high, reach = sampling_extent(interpolation)
@@ -96,15 +97,16 @@ def warp_each_tile(
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
-            is_placed = in_blocks and count == place_grid_row(
-                grid, n if grid.shape[0] > 1 else 0, row, column_start, count, height, width, channels,
-                below_one, buffers[2], buffers[4], buffers[5],
-            )  # fmt: skip
-            inner, beyond = count, np.int64(0)
+            is_placed, inner, beyond = False, count, np.int64(0)
+            if in_blocks:
+                point = (((n if grid.shape[0] > 1 else 0) * rows + row) * columns + column_start) * 2
+                is_placed = count == place_grid_row(
+                    points, point, count, height, width, channels, below_one, buffers[2], buffers[4], buffers[5]
+                )  # fmt: skip
             if is_placed:
                 region[0] = INSIDE
-                middle = column_start + count // 2
-                x, y = np.float64(grid[n if grid.shape[0] > 1 else 0, row, middle, 0]), np.float64(grid[n if grid.shape[0] > 1 else 0, row, middle, 1])
+                middle = point + count // 2 * 2
+                x, y = float(points[middle]), float(points[middle + 1])
             else:
                 invalid += map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)

@@ -23,6 +23,8 @@ from .simd import (
 )
 from .taps import split
 
+ONE, TWO = np.uint64(1), np.uint64(2)
+
 
 @allocating
 def spill_buffer(images):
@@ -58,24 +60,24 @@ def place_row(xs, ys, start, stop, x_origin, y_origin, pitch, step, below_one, o
 
 
 @row_loop
-def place_grid_row(
-    grid, n, row, column_start, count, height, width, channels, below_one, offsets, weights_x, weights_y
-):  # fmt: skip
-    """Place points of a grid, counted from the image's first pixel, if all lie inside; returns how many do, roughly.
+def place_grid_row(points, first, count, height, width, channels, below_one, offsets, weights_x, weights_y):
+    """Place ``count`` points of a flat grid, from its element ``first`` on, if all lie inside; returns how many do, roughly.
 
-    With three channels, points of the last two source rows do not count: their loads might leave the array.
+    Their origin is the image's first pixel. With three channels, points of the last two source rows do not count: their loads
+    might leave the array.
     """
-    real = type(grid[n, row, column_start, 0])
+    real = type(points[first])
+    at = np.uint64(first)
     x_end, y_end = real(width - 1), real(height - 1 - (channels == 3))
-    inside = 0
+    inside = np.int32(0)
     for k in range(np.uint64(count)):
-        x, y = grid[n, row, np.uint64(column_start) + k, 0], grid[n, row, np.uint64(column_start) + k, 1]
-        inside += (x >= 0) & (x < x_end) & (y >= 0) & (y < y_end)
+        x, y = points[at + TWO * k], points[at + TWO * k + ONE]
+        inside += np.int32((x >= real(0)) & (x < x_end) & (y >= real(0)) & (y < y_end))
     if inside == count:
         pitch, step = np.int32(width * channels), np.int32(channels)
         for k in range(np.uint64(count)):
-            x, y = grid[n, row, np.uint64(column_start) + k, 0], grid[n, row, np.uint64(column_start) + k, 1]
-            offsets[k], weights_x[k], weights_y[k] = place(np.float64(x), np.float64(y), 0.0, 0.0, pitch, step, below_one)
+            x, y = np.float64(points[at + TWO * k]), np.float64(points[at + TWO * k + ONE])
+            offsets[k], weights_x[k], weights_y[k] = place(x, y, 0.0, 0.0, pitch, step, below_one)
     return inside
 
 
