@@ -34,6 +34,7 @@ class Problem(NamedTuple):
     fill: NDArray[Any]  # (C,), its dtype is the working type
     slope: float = -0.5  # the parameter of the bicubic kernel
     limits: tuple[float, float] = (-math.inf, math.inf)  # what bicubic results, which may overshoot, are clipped to
+    tolerance: float = 0.0  # pixels that the points of a thin-plate spline may be off
 
     @property
     def _inputs(self) -> tuple[Any, ...]:
@@ -70,6 +71,7 @@ def problem(
     interpolation: str,
     mode: str,
     cval: float,
+    tolerance: float = 0.0,
 ) -> Problem:
     """For images (N, H, W) or (N, H, W, C) of any dtype, which error messages call ``name``."""
     loaded = pixels.load(name, images)
@@ -82,6 +84,7 @@ def problem(
         code("mode", mode, MODES),
         pixels.fill_value(cval, images.dtype, loaded.dtype, channels),
         limits=pixels.clipping_range(images.dtype),
+        tolerance=tolerance,
     )
 
 
@@ -101,7 +104,7 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
         nearest = True if job.interpolation == NEAREST else None
         few = (frozen(job.images), out, matrices, job.fill, below_one, nearest, job.mode)
         return run_ranges(lambda first, last: cpu_matrix.warp_matrix_tiles(*few, first, last), tiles, nanoseconds)
-    arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, *job._options)
+    arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, *job._options, job.tolerance)
     return run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), tiles, nanoseconds)
 
 

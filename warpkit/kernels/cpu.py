@@ -21,6 +21,7 @@ import numpy as np
 from .compiling import driver, inlined, row_loop
 from .cubic import cubic_sample_run
 from .inside import nearest_row, place_grid_row, place_row, sample_blocks, spill_buffer
+from .lattice import fill_lattice, has_lattice, lattice_buffers, lattice_row
 from .rows import (
     BEYOND,
     INSIDE,
@@ -43,7 +44,7 @@ from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
 
 
 @driver
-def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, first, last):
+def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, tolerance, first, last):
     """Compute tiles ``first`` to ``last`` of ``out``.
 
     Parameters
@@ -61,20 +62,26 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
     cubic
         None, or a tuple of that type if the interpolation is bicubic, see :mod:`cubic`; known to the compiler.
 
+    tolerance : float
+        How far, in pixels, a point may be from where a thin-plate spline sends it, see :mod:`lattice`.
+
     Returns
     -------
     int
         How many points of ``grid`` were not finite.
     """
     buffers, spill = row_buffers(below_one), spill_buffer(images)
+    lattice = lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0)
     return warp_each_tile(
-        images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, spill, first, last
+        images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, tolerance, buffers, spill, lattice,
+        first, last,
     )  # fmt: skip
 
 
 @row_loop
 def warp_each_tile(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, buffers, spill, first, last
+    images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, tolerance, buffers, spill, lattice,
+    first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
@@ -84,6 +91,8 @@ def warp_each_tile(
     tiles_across = -(-columns // TILE_COLUMNS)
     straight = is_straight(grid, table)
     points = grid.reshape(-1)
+    on_lattice = has_lattice(grid, table, tolerance)
+    nodes, left_out, weights, node_row, errors = lattice
     in_blocks = cubic is None and interpolation == BILINEAR and table.shape[0] == 0 and grid.shape[0] > 0
     in_blocks = in_blocks and fits_blocks(0.0, width - 1.0, 0.0, height - 1.0, height + 3, width + 3, channels)
     low, high, reach = sampling_extent(interpolation)
@@ -96,6 +105,8 @@ def warp_each_tile(
         count = min(TILE_COLUMNS, columns - column_start)
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
+        if on_lattice:
+            fill_lattice(nodes, left_out, errors, row_start, column_start, count, params_row, tolerance)
         for row in range(row_start, min(rows, row_start + TILE_ROWS)):
             is_placed, inner, beyond = False, count, np.int64(0)
             if in_blocks:
@@ -108,7 +119,14 @@ def warp_each_tile(
                 middle = point + count // 2 * 2
                 x, y = float(points[middle]), float(points[middle + 1])
             else:
-                invalid += map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
+                if on_lattice:
+                    lattice_row(
+                        nodes, left_out, weights, node_row, row, row_start, column_start, count, params_row, xs, ys
+                    )  # fmt: skip
+                else:
+                    invalid += map_row(
+                        grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9]
+                    )  # fmt: skip
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
                 x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(PREFETCH_ROWS * (x - x_before), PREFETCH_ROWS * (y - y_before), planes * source_size, width, channels)
