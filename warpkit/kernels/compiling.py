@@ -7,11 +7,11 @@ The decorators:
     exceptions, no allocation, no slicing, ``math`` for scalars.
 ``row_loop``
     loops over a row buffer. Their array arguments never overlap, and telling LLVM so is what lets it use vectors.
+``row_loop_inlined``
+    the same for a loop with a single caller: arguments take time.
 ``shared_sum``, ``row_sum``
     the same for long sums, whose terms LLVM may add in another order, to have them in vectors: the order depends on the
     machine, not on the call.
-``row_extreme``
-    the same for the least and greatest of numbers of which none is NaN.
 ``allocating``
     what makes arrays for others; only this and drivers may.
 ``driver``
@@ -52,7 +52,6 @@ shared_sum = njit(_nrt=False, fastmath={"reassoc"}, **_OPTIONS)
 inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
 row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
 row_loop_inlined = njit(_nrt=False, noalias=True, forceinline=True, **_OPTIONS)
-row_extreme = njit(_nrt=False, noalias=True, fastmath={"nnan", "nsz"}, **_OPTIONS)
 row_sum = njit(_nrt=False, noalias=True, fastmath={"reassoc"}, **_OPTIONS)
 
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .compiling import allocating, inlined, prefetch, row_extreme, row_loop, shared
+from .compiling import allocating, bits_of, float_of, inlined, prefetch, row_loop, shared
 from .maps import (
     AFFINE,
     PROJECTIVE,
@@ -196,14 +196,24 @@ def region_of_box(x_low, x_high, y_low, y_high, low, high, reach, width, height,
     return MIXED
 
 
-@row_extreme
+@row_loop
 def run_box(xs, ys, start, stop):
-    """The box (x_low, x_high, y_low, y_high) around points that are numbers."""
-    x_low, x_high, y_low, y_high = xs[start], xs[start], ys[start], ys[start]
+    """The box (x_low, x_high, y_low, y_high) around points of which no coordinate is below 0 or NaN.
+
+    Their bits are compared, as integers: LLVM makes no vectors of the least and greatest floats, because of NaN.
+    """
+    x_low, y_low = np.int64(bits_of(xs[start])), np.int64(bits_of(ys[start]))
+    x_high, y_high = x_low, y_low
     for k in range(np.uint64(start), np.uint64(stop)):
-        x_low, x_high = min(x_low, xs[k]), max(x_high, xs[k])
-        y_low, y_high = min(y_low, ys[k]), max(y_high, ys[k])
-    return x_low, x_high, y_low, y_high
+        x, y = np.int64(bits_of(xs[k])), np.int64(bits_of(ys[k]))
+        x_low, x_high = min(x_low, x), max(x_high, x)
+        y_low, y_high = min(y_low, y), max(y_high, y)
+    return (
+        float_of(np.uint64(x_low)),
+        float_of(np.uint64(x_high)),
+        float_of(np.uint64(y_low)),
+        float_of(np.uint64(y_high)),
+    )
 
 
 @row_loop
