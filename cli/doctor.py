@@ -68,7 +68,9 @@ def compile_kernels(dtype: str) -> float:
 
     start = time.perf_counter()
     picture = np.zeros((4, 5, 3), dtype)
-    wk.warp(picture, wk.Affine.identity())
+    for interpolation in ("bilinear", "nearest", "bicubic"):
+        wk.warp(picture, wk.Affine.identity(), interpolation=interpolation)
+    wk.sample(picture, wk.sampling_grid(wk.Affine.identity(), (4, 5)).astype("float32"))
     if picture.dtype.kind == "f":
         output, pullback = wk.warp_vjp(picture, wk.Affine.identity())
         pullback(np.zeros_like(output))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pixels
-from .kernels import cpu, cpu_matrix, cpu_vjp, normal
+from .kernels import cpu, cpu_matrix, cpu_vjp, normal, small
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
@@ -101,6 +101,9 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
     tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
     if job.is_matrix and job.interpolation in (NEAREST, BILINEAR):
         matrices = frozen(job.pipeline.params)
+        if job.interpolation == BILINEAR and small.are_small(job.images, out, matrices, job.mode):
+            least = (frozen(job.images), out, matrices, job.fill, below_one, job.mode)
+            return run_ranges(lambda first, last: small.warp_small_tiles(*least, first, last), tiles, nanoseconds)
         nearest = True if job.interpolation == NEAREST else None
         few = (frozen(job.images), out, matrices, job.fill, below_one, nearest, job.mode)
         return run_ranges(lambda first, last: cpu_matrix.warp_matrix_tiles(*few, first, last), tiles, nanoseconds)

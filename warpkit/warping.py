@@ -76,7 +76,8 @@ def warp(
     error = checks.not_negative("tolerance", tolerance)
     result = door.output_array(source, (*shape, *source.shape[2:]), out)
     engine.forward_into(
-        engine.problem("image", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error), result[None]
+        engine.problem("image", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error),
+        result[None],
     )
     return result
 

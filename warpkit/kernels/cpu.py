@@ -129,7 +129,9 @@ def warp_each_tile(
                     )  # fmt: skip
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
                 x, y = xs[count // 2], ys[count // 2]
-            lead = lead_of(PREFETCH_ROWS * (x - x_before), PREFETCH_ROWS * (y - y_before), planes * source_size, width, channels)
+            lead = lead_of(
+                PREFETCH_ROWS * (x - x_before), PREFETCH_ROWS * (y - y_before), planes * source_size, width, channels
+            )
             x_before, y_before = x, y
             from_here = n * planes * source_size
             to_here = n * planes * target_size + (row * columns + column_start) * channels

@@ -114,7 +114,13 @@ def pull_each_tile(
                 if not slopes_wanted:
                     continue
                 clear_row(gx, gy, count)
-                lead = lead_of(PREFETCH_ROWS * (x[count // 2] - x_before), PREFETCH_ROWS * (y[count // 2] - y_before), planes * source_size, width, channels)
+                lead = lead_of(
+                    PREFETCH_ROWS * (x[count // 2] - x_before),
+                    PREFETCH_ROWS * (y[count // 2] - y_before),
+                    planes * source_size,
+                    width,
+                    channels,
+                )
                 x_before, y_before = x[count // 2], y[count // 2]
                 inner, beyond = classify(x, y, count, region, low, high, reach, width, height, mode, straight)
                 from_here = n * planes * source_size
@@ -386,7 +392,13 @@ def scatter_each_strip(
                         continue
                     owns_all = highest >= top and lowest <= bottom
                 map_row(grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9])
-                lead = lead_of(PREFETCH_ROWS * (xs[count // 2] - x_before), PREFETCH_ROWS * (ys[count // 2] - y_before), planes * target_size, width, channels)
+                lead = lead_of(
+                    PREFETCH_ROWS * (xs[count // 2] - x_before),
+                    PREFETCH_ROWS * (ys[count // 2] - y_before),
+                    planes * target_size,
+                    width,
+                    channels,
+                )
                 x_before, y_before = xs[count // 2], ys[count // 2]
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
                 to_here = n * planes * target_size

@@ -125,15 +125,25 @@ def bilinear_blocks(
         k = start
         while k < stop:
             if channels == 1:
-                k = run_of_1(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+                k = run_of_1(
+                    source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step
+                )
             elif channels == 2:
-                k = run_of_2(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+                k = run_of_2(
+                    source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step
+                )
             elif channels == 3:
-                k = run_of_3(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+                k = run_of_3(
+                    source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step
+                )
             elif channels == 4:
-                k = run_of_4(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+                k = run_of_4(
+                    source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step
+                )
             else:
-                k = run_of_any(source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step)
+                k = run_of_any(
+                    source, here, target, there, offsets, weights_x, weights_y, k, stop, pitch, channels, lead, row_step
+                )
             if k < stop:
                 block_by_pixels(
                     source, first, target, to_here + k * channels, offsets, weights_x, weights_y, k, pitch, channels, cval
@@ -150,15 +160,25 @@ def nearest_blocks(
         at = max(0, min(c, channels - LANES))
         here, there = first + at, to_here + at
         if channels == 1:
-            copies_of_1(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+            copies_of_1(
+                source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step
+            )
         elif channels == 2:
-            copies_of_2(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+            copies_of_2(
+                source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step
+            )
         elif channels == 3:
-            copies_of_3(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+            copies_of_3(
+                source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step
+            )
         elif channels == 4:
-            copies_of_4(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+            copies_of_4(
+                source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step
+            )
         else:
-            copies_of_any(source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step)
+            copies_of_any(
+                source, here, target, there, offsets, weights_x, weights_y, start, stop, pitch, channels, lead, row_step
+            )
 
 
 @row_loop

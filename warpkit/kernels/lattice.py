@@ -2,13 +2,13 @@
 
 A block of 64 x 64 output pixels has exact values at nodes 16 pixels apart, one node more on each side; between them, cubic
 interpolation along y, then along x. Along one axis its error is at most h^4 / 24 * 9 / 16 times the fourth derivative, for
-spacing h; the other axis counts 5/4 times, the Lebesgue constant of the four nodes around a cell. The fourth derivative of one
+spacing h; the other one counts 5/4 times, the Lebesgue constant of the four nodes around a cell. The fourth derivative of one
 control point's U = s ln s, s = u^2 + v^2, is 12 / s - 48 u^2 / s^2 + 32 u^4 / s^3 along u, and the same for v; both together
 are largest on the v axis, 4 / s + 5/4 * 12 / s. So
 
     |error| <= 0.4453125 h^4 / s,
 
-s taken where the nodes come nearest to the control point. Control points whose errors add up to more than the tolerance are left
+s taken where the nodes come nearest to the control point. Control points whose errors exceed the tolerance together are left
 out of the nodes, the worst first, and added exactly to each pixel; so the bound holds next to them too.
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import inlined, row_loop_inlined, shared
+from .compiling import inlined, row_loop_inlined
 from .inside import place, place_nearest
 from .maps import AFFINE, PROJECTIVE, affine, projective
 from .taps import CONSTANT
@@ -31,7 +31,7 @@ def map_matrix(kind, x, y, params):
 def matrix_box(kind, row, column_start, count, params):
     """The box (x_low, x_high, y_low, y_high) around a row's points, as computed; NaN if it meets the horizon or infinity.
 
-    Ends bound the points between: always for an affine map, because rounding is monotone, up to some roundings for a homography.
+    Ends bound the points between: always for an affine map, because rounding is monotone, up to roundings for a homography.
     """
     left, right = float(column_start), float(column_start + count - 1)
     y = float(row)
@@ -64,7 +64,7 @@ def projective_rounding(x, y, params):
 
 @inlined
 def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, params):
-    """The columns, from ``column_start`` on and as floats, at which a row lies within a box; the last is below the first if none.
+    """The first and the last column, from ``column_start`` on and as floats, where a row lies in a box; in this order if any.
 
     A bound of x = u / w is u - bound w >= 0, linear along the row. A row that meets the horizon lies nowhere.
     """

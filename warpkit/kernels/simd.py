@@ -221,7 +221,7 @@ class _RunTypes(NamedTuple):
     item: types.Type
     pixel: ir.Type
     real: ir.Type
-    count: int
+    pixels: int
 
 
 def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: list[Any], k: Any) -> Any:
@@ -229,25 +229,35 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     above, below, target, offsets, weights_x, weights_y, lead, row_step, step = values
     builder = write.builder
     place = builder.gep(offsets, [k])
-    places = [builder.sext(builder.load(builder.gep(place, [_INT64(n)])), _INT64) for n in range(types_of.count)]
-    for n in (0,) if channels <= 2 else (0, types_of.count // 2):
+    places = [builder.sext(builder.load(builder.gep(place, [_INT64(n)])), _INT64) for n in range(types_of.pixels)]
+    for n in (0,) if channels <= 2 else (0, types_of.pixels // 2):
         write.prefetch(builder.gep(above, [builder.add(places[n], lead)]))
     there = builder.gep(target, [builder.mul(k, step)])
     if channels > 2:
         write.prefetch(builder.gep(there, [row_step]), for_writing=True)
     if types_of.is_nearest:
-        _put(write, write.gather(above, places, types_of.pixel, min(channels, LANES) if channels != 3 else LANES), there, channels, step)
+        _put(
+            write,
+            write.gather(above, places, types_of.pixel, min(channels, LANES) if channels != 3 else LANES),
+            there,
+            channels,
+            step,
+        )
         return ir.Constant(ir.IntType(1), 1)
     rows = [
-        [write.widen(side, types_of.item, types_of.real) for side in _neighbours(write, start, places, types_of.pixel, channels, step)]
+        [
+            write.widen(side, types_of.item, types_of.real)
+            for side in _neighbours(write, start, places, types_of.pixel, channels, step)
+        ]
         for start in (above, below)
     ]
-    each = [n for n in range(types_of.count) for _ in range(channels if channels <= 2 else LANES)]
-    kind = ir.VectorType(types_of.real, types_of.count)
+    each = [n for n in range(types_of.pixels) for _ in range(channels if channels <= 2 else LANES)]
+    kind = ir.VectorType(types_of.real, types_of.pixels)
     across, down = (write.pick(write.load(weights, k, kind), each) for weights in (weights_x, weights_y))
-    value = write.lerp(write.lerp(*rows[0], across), write.lerp(*rows[1], across), down)
+    (top_left, top_right), (bottom_left, bottom_right) = rows
+    value = write.lerp(write.lerp(top_left, top_right, across), write.lerp(bottom_left, bottom_right, across), down)
     _put(write, write.narrow(value, types_of.item, types_of.pixel), there, channels, step)
-    return write.is_regular(value, rows[0][0])
+    return write.is_regular(value, top_left)
 
 
 def _make_run(channels: int, is_nearest: bool = False) -> Any:
@@ -314,9 +324,14 @@ def block_by_pixels(source, first, target, there, offsets, weights_x, weights_y,
 
 if config.DISABLE_JIT:
 
-    def _make_run(channels: int, is_nearest: bool = False) -> Any:  # noqa: F811
+    def _make_run(channels: int, is_nearest: bool = False) -> Any:
         def run(source, first, target, there, offsets, weights_x, weights_y, k, stop, pitch, step, lead, row_step):
-            return min(k, stop - block_pixels(channels, weights_x[k]))
+            if not is_nearest:
+                return min(k, stop - block_pixels(channels, weights_x[k]))
+            for n in range(k, stop):
+                for c in range(min(channels, LANES)):
+                    target[there + n * step + c] = source[first + int(offsets[n]) + c]
+            return stop
 
         return run
 

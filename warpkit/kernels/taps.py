@@ -138,8 +138,8 @@ def lerp(a, b, weight):
     """Value at ``weight`` in [0, 1) between ``a`` and ``b``, never outside [min(a, b), max(a, b)], exact where they are equal.
 
     Rounded once, a + weight (b - a) cannot leave that range: the difference is too large by a factor of at most 1 + 2^-24
-    (float64: 2^-53), and the largest weight is 1 - 2^-24. A tap of weight zero takes no part, so that NaN and infinity stay where
-    they are; where the difference overflows, the mean of large values of opposite sign is still found.
+    (float64: 2^-53), and the largest weight is 1 - 2^-24. A tap of weight zero takes no part, so that NaN and infinity stay
+    where they are; where the difference overflows, the mean of large values of opposite sign is still found.
     """
     difference = b - a
     if weight == 0 or difference == 0:
