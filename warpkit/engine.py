@@ -58,8 +58,8 @@ class Problem(NamedTuple):
 
     def nanoseconds(self, out_shape: tuple[int, ...]) -> float:
         """Rough time per tile."""
-        channel = 16.0 if self.interpolation == BICUBIC else 2.0
-        pixel = 3.0 + channel * self.images.shape[4] + self.pipeline.nanoseconds
+        channel = 10.0 if self.interpolation == BICUBIC else 0.4
+        pixel = 0.8 + channel * self.images.shape[4] + self.pipeline.nanoseconds
         return float(tile_pixels(out_shape) * pixel)
 
 
@@ -153,7 +153,7 @@ def pull(
     run_ranges(
         lambda first, last: cpu_vjp.pull_tiles(*arguments, first * together, last * together),
         count * groups // together,
-        together * tiles_per_group * 3 * job.nanoseconds(grad_out.shape),
+        together * tiles_per_group * 8 * job.nanoseconds(grad_out.shape),
     )
     sums = grads.reshape(count, groups, length).sum(axis=1) if params else None
     return Pulled(sums, grad_grid if grid else None, reached)
@@ -173,7 +173,7 @@ def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np
     run_ranges(
         lambda first, last: cpu_vjp.scatter_strips(*arguments, first, last),
         len(grad_images) * strips,
-        tiles * 3 * job.nanoseconds(grad_out.shape) / strips,
+        tiles * 8 * job.nanoseconds(grad_out.shape) / strips,
     )
     return grad_images
 
@@ -215,7 +215,7 @@ def normal_sums(job: Problem, fixed: NDArray[Any], weights: NDArray[np.float64])
     sums, jtj, jtr = np.zeros((groups, 2)), np.zeros((groups, length, length)), np.zeros((groups, length))
     arguments = (frozen(job.images), frozen(fixed), frozen(weights), *job._inputs, pixels.largest_weight(job.images.dtype))
     arguments += (tiles_per_group, sums, jtj, jtr)
-    pull_nanoseconds = 20.0 + 2 * job.pipeline.nanoseconds + 0.5 * length**2
+    pull_nanoseconds = 20.0 + 8 * job.pipeline.nanoseconds + 0.5 * length**2
     run_ranges(
         lambda first, last: normal.normal_tiles(*arguments, first, last),
         groups,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import re
 import threading
@@ -22,6 +23,8 @@ from . import checks
 _SMALL_WORK_NS = 200_000.0
 # One call of a kernel cannot be interrupted: it holds no more work than this.
 _LONGEST_CALL_NS = 20_000_000.0
+# Each call takes some microseconds of the interpreter, which threads share: less work than this is not worth one.
+_SHORTEST_CALL_NS = 100_000.0
 _CALLS_PER_THREAD = 8
 
 _lock = threading.Lock()
@@ -79,8 +82,10 @@ def run_ranges(kernel: Callable[[int, int], int], count: int, nanoseconds_each: 
     if count * nanoseconds_each <= _SMALL_WORK_NS:
         return kernel(0, count)
     threads = min(get_num_threads(), count)
-    chunk = min(_LONGEST_CALL_NS / nanoseconds_each, count / (threads * _CALLS_PER_THREAD) if threads > 1 else count)
-    size = max(1, int(chunk))
+    share = count / threads
+    chunk = max(share / _CALLS_PER_THREAD if threads > 1 else share, min(_SHORTEST_CALL_NS / nanoseconds_each, share))
+    calls_per_thread = max(1, round(share / max(1.0, min(_LONGEST_CALL_NS / nanoseconds_each, chunk))))
+    size = math.ceil(share / calls_per_thread)
     starts = itertools.count(0, size)
     cancelled = threading.Event()
 

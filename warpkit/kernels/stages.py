@@ -28,9 +28,9 @@ class Stage(NamedTuple):
     def nanoseconds(self) -> float:
         """Rough time per point, good enough to choose how much work one call should hold."""
         if abs(self.kind) == maps.THIN_PLATE:
-            time = 10.0 + 8.0 * float(self.params[0])
+            time = 2.0 + 2.0 * float(self.params[0])
         else:
-            time = {maps.AFFINE: 1.0, maps.PROJECTIVE: 2.0, maps.DISPLACEMENT: 10.0}[abs(self.kind)]
+            time = {maps.AFFINE: 0.3, maps.PROJECTIVE: 0.8, maps.DISPLACEMENT: 10.0}[abs(self.kind)]
         return time if self.kind > 0 else 8.0 * time
 
 
