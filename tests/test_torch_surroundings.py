@@ -205,26 +205,17 @@ def test_torch_func_grad_is_right_or_refused(operation):
 
 
 @forward_mode
-def test_forward_mode_is_right_or_refused(operation):
+def test_forward_mode_is_refused(operation):
     function, tensor = one_argument(operation)
-    try:
-        tangent = torch.func.jvp(function, (tensor,), (tensor,))[1]
-    except NotImplementedError:
-        return
-    step = 1e-6
-    difference = (function((1 + step) * tensor) - function((1 - step) * tensor)) / (2 * step)
-    torch.testing.assert_close(tangent, difference, rtol=1e-5, atol=1e-5)
+    with pytest.raises(NotImplementedError, match="forward-mode"):
+        torch.func.jvp(function, (tensor,), (tensor,))
 
 
 @forward_mode
 def test_dual_numbers_do_not_lose_their_tangent_silently(operation):
     function, tensor = one_argument(operation)
-    with forward_ad.dual_level():
-        try:
-            output = function(forward_ad.make_dual(tensor, torch.ones_like(tensor)))
-        except NotImplementedError:
-            return
-        assert forward_ad.unpack_dual(output).tangent is not None
+    with forward_ad.dual_level(), pytest.raises(NotImplementedError, match="forward-mode"):
+        function(forward_ad.make_dual(tensor, torch.ones_like(tensor)))
 
 
 def one_argument(operation):
