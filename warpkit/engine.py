@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pixels
-from .kernels import cpu, cpu_matrix, cpu_vjp, normal, small
+from .kernels import cpu, cpu_matrix, cpu_pull, cpu_scatter, normal, small
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
-from .kernels.taps import BICUBIC, BILINEAR, INTERPOLATIONS, MODES, NEAREST
+from .kernels.taps import BICUBIC, INTERPOLATIONS, MODES, NEAREST
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -99,16 +99,17 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
     """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
     below_one = pixels.largest_sampling_weight(job.images.dtype)
     tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
-    if job.is_matrix and job.interpolation in (NEAREST, BILINEAR):
-        matrices = frozen(job.pipeline.params)
-        if job.interpolation == BILINEAR and small.are_small(job.images, out, matrices, job.mode):
-            least = (frozen(job.images), out, matrices, job.fill, below_one, job.mode)
-            return run_ranges(lambda first, last: small.warp_small_tiles(*least, first, last), tiles, nanoseconds)
-        nearest = True if job.interpolation == NEAREST else None
-        few = (frozen(job.images), out, matrices, job.fill, below_one, nearest, job.mode)
-        return run_ranges(lambda first, last: cpu_matrix.warp_matrix_tiles(*few, first, last), tiles, nanoseconds)
-    arguments = (frozen(job.images), out, *job._inputs, job.fill, below_one, *job._options, job.tolerance)
-    return run_ranges(lambda first, last: cpu.warp_tiles(*arguments, first, last), tiles, nanoseconds)
+    images = frozen(job.images)
+    arguments: tuple[Any, ...]
+    if job.is_matrix and job.interpolation != BICUBIC:
+        matrices, nearest = frozen(job.pipeline.params), True if job.interpolation == NEAREST else None
+        if nearest is None and small.are_small(images, out, matrices, job.mode):
+            kernel, arguments = small.warp_small_tiles, (images, out, matrices, job.fill, below_one, job.mode)
+        else:
+            kernel, arguments = cpu_matrix.warp_matrix_tiles, (images, out, matrices, job.fill, below_one, nearest, job.mode)
+    else:
+        kernel, arguments = cpu.warp_tiles, (images, out, *job._inputs, job.fill, below_one, *job._options, job.tolerance)
+    return run_ranges(lambda first, last: kernel(*arguments, first, last), tiles, nanoseconds)
 
 
 def forward_into(job: Problem, results: NDArray[Any]) -> int:
@@ -151,7 +152,7 @@ def pull(
     arguments += (tiles_per_group, grads, grad_grid, target, reached)
     together = 1 if grad_images is None else groups
     run_ranges(
-        lambda first, last: cpu_vjp.pull_tiles(*arguments, first * together, last * together),
+        lambda first, last: cpu_pull.pull_tiles(*arguments, first * together, last * together),
         count * groups // together,
         together * tiles_per_group * 8 * job.nanoseconds(grad_out.shape),
     )
@@ -171,7 +172,7 @@ def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np
     arguments = (grad_images, frozen(grad_out), *job._inputs, *job._sampling, strips, reach)
     tiles = tile_count(grad_out.shape) // len(grad_out)
     run_ranges(
-        lambda first, last: cpu_vjp.scatter_strips(*arguments, first, last),
+        lambda first, last: cpu_scatter.scatter_strips(*arguments, first, last),
         len(grad_images) * strips,
         tiles * 8 * job.nanoseconds(grad_out.shape) / strips,
     )

@@ -1,4 +1,4 @@
-"""Bicubic sampling and its derivative, for the tiles and strips of :mod:`cpu` and :mod:`cpu_vjp`.
+"""Bicubic sampling and its derivative, for the tiles and strips of :mod:`cpu`, :mod:`cpu_pull` and :mod:`cpu_scatter`.
 
 Four taps along each axis, separable weights; all points go through the border rule. ``cubic`` holds the kernel's parameter, see
 :func:`warpkit.kernels.taps.cubic_weights`, and the range that results, which may overshoot, are clipped to.
