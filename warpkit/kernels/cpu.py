@@ -26,7 +26,6 @@ from .rows import (
     BEYOND,
     INSIDE,
     PREFETCH_ROWS,
-    TILE_COLUMNS,
     TILE_ROWS,
     border_row,
     classify,
@@ -38,6 +37,7 @@ from .rows import (
     run_box,
     run_end,
     sampling_extent,
+    tile_bounds,
 )
 from .simd import fits_blocks
 from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
@@ -87,8 +87,6 @@ def warp_each_tile(
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
-    tiles_down = -(-rows // TILE_ROWS)
-    tiles_across = -(-columns // TILE_COLUMNS)
     straight = is_straight(grid, table)
     points = grid.reshape(-1)
     on_lattice = has_lattice(grid, table, tolerance)
@@ -99,10 +97,7 @@ def warp_each_tile(
     xs, ys, region = buffers[0], buffers[1], buffers[7]
     invalid = 0
     for tile in range(first, last):
-        n = tile // (tiles_down * tiles_across)
-        row_start = tile // tiles_across % tiles_down * TILE_ROWS
-        column_start = tile % tiles_across * TILE_COLUMNS
-        count = min(TILE_COLUMNS, columns - column_start)
+        n, row_start, column_start, count = tile_bounds(tile, rows, columns)
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
         if on_lattice:

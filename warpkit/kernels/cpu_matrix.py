@@ -27,6 +27,7 @@ from .rows import (
     lead_of,
     region_of_box,
     sampling_extent,
+    tile_bounds,
 )
 from .simd import fits_blocks
 from .taps import BILINEAR, NEAREST, bilinear, bilinear_taps, nearest_tap, tap, to_pixel
@@ -61,16 +62,11 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, nearest, mode, b
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
-    tiles_down = -(-rows // TILE_ROWS)
-    tiles_across = -(-columns // TILE_COLUMNS)
     column_numbers, cuts, offsets, weights_x, weights_y = buffers
     kind = AFFINE if params.shape[1] == 6 else PROJECTIVE
     low, high, reach = sampling_extent(BILINEAR if nearest is None else NEAREST)
     for tile in range(first, last):
-        n = tile // (tiles_down * tiles_across)
-        row_start = tile // tiles_across % tiles_down * TILE_ROWS
-        column_start = tile % tiles_across * TILE_COLUMNS
-        count = min(TILE_COLUMNS, columns - column_start)
+        n, row_start, column_start, count = tile_bounds(tile, rows, columns)
         matrix = params[n if params.shape[0] > 1 else 0]
         for k in range(count):
             column_numbers[k] = column_start + k

@@ -21,7 +21,7 @@ from .simd import (
     run_of_4,
     run_of_any,
 )
-from .taps import split
+from .taps import nearest_index, split
 
 ONE, TWO = np.uint64(1), np.uint64(2)
 
@@ -42,13 +42,8 @@ def place(x, y, x_origin, y_origin, pitch, step, below_one):
 
 @inlined
 def place_nearest(x, y, x_origin, y_origin, pitch, step):
-    """As :func:`place`, for the nearest pixel: half a pixel belongs to the right and lower neighbour.
-
-    Coordinates from -1/2 on are cut towards zero, which leaves those below zero at pixel 0.
-    """
-    column, row = np.int32(x - x_origin), np.int32(y - y_origin)
-    column = np.int32(column + np.int32(x - x_origin - column >= 0.5))
-    row = np.int32(row + np.int32(y - y_origin - row >= 0.5))
+    """As :func:`place`, for the nearest pixel."""
+    column, row = nearest_index(x - x_origin), nearest_index(y - y_origin)
     return multiply_add(row, pitch, multiply_add(column, step, np.int32(0)))
 
 
@@ -183,7 +178,7 @@ def nearest_blocks(
 
 @row_loop
 def nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
-    """Inner nearest loop, written out as the bilinear one."""
+    """Inner nearest loop; written out per channel count so that LLVM knows the strides."""
     if channels == 1:
         nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, 1)
     elif channels == 3:
@@ -196,16 +191,10 @@ def nearest_row(source, from_here, target, to_here, xs, ys, start, stop, width, 
 
 @inlined
 def nearest_span(source, from_here, target, to_here, xs, ys, start, stop, width, channels):
-    """Half a pixel belongs to the right and lower neighbour.
-
-    Coordinates from -1/2 on are cut towards zero, which leaves those below zero at pixel 0.
-    """
     step = np.uint64(channels)
     for k in range(np.uint64(start), np.uint64(stop)):
-        column, row = np.int32(xs[k]), np.int32(ys[k])
-        right = np.uint64(column) + np.uint64(xs[k] - column >= 0.5)
-        below = np.uint64(row) + np.uint64(ys[k] - row >= 0.5)
-        here = np.uint64(from_here) + (below * np.uint64(width) + right) * step
+        column, row = np.uint64(nearest_index(xs[k])), np.uint64(nearest_index(ys[k]))
+        here = np.uint64(from_here) + (row * np.uint64(width) + column) * step
         there = np.uint64(to_here) + k * step
         for c in range(channels):
             target[there + np.uint64(c)] = source[here + np.uint64(c)]

@@ -52,6 +52,19 @@ def tile_pixels(out_shape: tuple[int, ...]) -> int:
     return planes * min(rows, TILE_ROWS) * min(columns, TILE_COLUMNS)
 
 
+@inlined
+def tile_bounds(tile, rows, columns):
+    """The image that a tile belongs to, its first row and column, and how many columns it has."""
+    tiles_down, tiles_across = -(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS)
+    column_start = tile % tiles_across * TILE_COLUMNS
+    return (
+        tile // (tiles_down * tiles_across),
+        tile // tiles_across % tiles_down * TILE_ROWS,
+        column_start,
+        min(TILE_COLUMNS, columns - column_start),
+    )
+
+
 @allocating
 def row_buffers(below_one):
     """Memory for one row: points, source pixels, weights (of the type of ``below_one``), taps at the border, regions, points

@@ -17,7 +17,7 @@ from .compiling import allocating, driver, multiply_add, row_loop, row_loop_inli
 from .cpu_matrix import matrix_buffers
 from .inside import sample_blocks, spill_buffer
 from .maps import affine
-from .rows import TILE_COLUMNS, TILE_ROWS
+from .rows import TILE_ROWS, tile_bounds
 from .taps import CONSTANT, EDGE, split, to_pixel
 
 LARGEST = 2**13  # values of a framed image, all planes together
@@ -57,16 +57,11 @@ def warp_each_small_tile(images, out, params, cval, below_one, mode, buffers, sp
     rows, columns = out.shape[2], out.shape[3]
     source, target = images.reshape(-1), out.reshape(-1)
     framed_size, target_size = (height + FRAME) * (width + FRAME) * channels, rows * columns * channels
-    tiles_down = -(-rows // TILE_ROWS)
-    tiles_across = -(-columns // TILE_COLUMNS)
     column_numbers, _, offsets, weights_x, weights_y = buffers
     pitch = (width + FRAME) * channels
     framed_image = np.int64(-1)
     for tile in range(first, last):
-        n = tile // (tiles_down * tiles_across)
-        row_start = tile // tiles_across % tiles_down * TILE_ROWS
-        column_start = tile % tiles_across * TILE_COLUMNS
-        count = min(TILE_COLUMNS, columns - column_start)
+        n, row_start, column_start, count = tile_bounds(tile, rows, columns)
         matrix = params[n if params.shape[0] > 1 else 0]
         for k in range(count):
             column_numbers[k] = column_start + k

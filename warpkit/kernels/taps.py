@@ -123,6 +123,16 @@ def bilinear_taps(x, y, height, width, channels, mode, below_one):
     )
 
 
+@inlined
+def nearest_index(x):
+    """The pixel nearest to a coordinate from -1/2 on; half a pixel belongs to the right neighbour.
+
+    Coordinates are cut towards zero, which leaves those below zero at pixel 0.
+    """
+    whole = np.int32(x)
+    return np.int32(whole + np.int32(x - whole >= 0.5))
+
+
 @shared
 def nearest_tap(x, y, height, width, channels, mode):
     """The tap nearest to a finite point anywhere; half a pixel belongs to the right and lower neighbour."""
