@@ -68,7 +68,7 @@ def warp(
     -----
     Coordinates are computed in float64, so that precision does not depend on the size of the image. The result is the
     same bits for any number of threads. 8-bit pixels are bilinearly sampled in fixed point, within 0.53 levels of the exact
-    value and with the same bits on all processors.
+    value; the same bits on all processors if the map is a matrix.
     """
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
