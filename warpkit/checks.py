@@ -6,6 +6,7 @@ Every message names the argument, says what was expected and what came.
 from __future__ import annotations
 
 import contextlib
+import math
 import numbers
 import operator
 import os
@@ -53,6 +54,8 @@ def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 def finite_number(name: str, value: Any) -> float:
     """``value`` as a float; refuses NaN, infinity and what is not a real number."""
+    if type(value) is float and math.isfinite(value):  # at once: this is on the way of every call
+        return value
     if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
         value = value[()]
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Real):

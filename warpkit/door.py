@@ -45,16 +45,21 @@ def as_transform(name: str, value: Any) -> Transform:
 def check_horizon(name: str, transform: Transform, shape: tuple[int, ...]) -> None:
     """A homography of which nothing can be seen is a sign error, not a picture to return."""
     parts = transform.parts if isinstance(transform, Composition) else (transform,)
-    one_homography = sum(isinstance(part, Projective) for part in parts) == 1
-    only_matrices = all(isinstance(part, Affine | Projective) for part in parts)
-    # w is then linear: what holds for the corners holds between them
-    if one_homography and only_matrices and np.isnan(transform(_corners(shape))).all():
+    matrices = [part.matrix for part in parts if isinstance(part, Affine | Projective)]
+    if len(matrices) < len(parts) or sum(len(matrix) == 3 for matrix in matrices) != 1:
+        return
+    last_row = np.array([0.0, 0.0, 1.0])
+    for matrix in reversed(matrices):
+        last_row = last_row @ (matrix if len(matrix) == 3 else np.vstack([matrix, [0, 0, 1]]))
+    a, b, c = last_row.tolist()
+    # w is linear: what holds for the corners holds between them
+    if all(a * x + b * y + c <= 0 for x, y in _corners(shape)):
         _refuse_horizon(name)
 
 
-def _corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _corners(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     rows, columns = shape
-    return np.array([[0, 0], [columns - 1, 0], [0, rows - 1], [columns - 1, rows - 1]], dtype=np.float64)
+    return [(0, 0), (columns - 1, 0), (0, rows - 1), (columns - 1, rows - 1)]
 
 
 def _refuse_horizon(name: str) -> None:
@@ -104,7 +109,7 @@ def _batch_of_matrices(array: NDArray[Any], count: int, shape: tuple[int, ...]) 
     is_affine = matrices.shape[1] == 2
     checks.not_singular("inverse_maps", matrices[:, :, :2] if is_affine else matrices)
     if not is_affine:
-        w = matrices[:, 2, :2] @ _corners(shape).T + matrices[:, 2, 2:]
+        w = matrices[:, 2, :2] @ np.array(_corners(shape)).T + matrices[:, 2, 2:]
         hidden = np.flatnonzero((w <= 0).all(axis=1))
         if len(hidden):
             _refuse_horizon(f"inverse_maps[{hidden[0]}]")

@@ -13,14 +13,14 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from numba.core.compiler_lock import global_compiler_lock
 
 from . import checks
 
-# A dispatch to the pool costs about 80 us: less work than this stays in the caller's thread.
-_SMALL_WORK_NS = 200_000.0
+# To wake a worker and to be woken by it costs about 50 us: less work than this stays in the caller's thread.
+_SMALL_WORK_NS = 120_000.0
 # One call of a kernel cannot be interrupted: it holds no more work than this.
 _LONGEST_CALL_NS = 20_000_000.0
 # Each call takes some microseconds of the interpreter, which threads share: less work than this is not worth one.
@@ -28,8 +28,8 @@ _SHORTEST_CALL_NS = 100_000.0
 _CALLS_PER_THREAD = 8
 
 _lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
+_workers = 0
+_runs: SimpleQueue[_Run] = SimpleQueue()
 _num_threads = 0
 
 
@@ -64,14 +64,77 @@ def set_num_threads(n: int) -> None:
     _num_threads = n
 
 
-def _get_pool(workers: int) -> ThreadPoolExecutor:
-    global _pool, _pool_size
+class _Run:
+    """The work of one call, for the caller's thread and the workers that come before it is done."""
+
+    def __init__(self, kernel: Callable[[int, int], int], count: int, size: int, workers: int) -> None:
+        self._kernel, self._count, self._size = kernel, count, size
+        self._starts = itertools.count(0, size)
+        self._invitations = [None] * workers
+        self._results: SimpleQueue[int | BaseException] = SimpleQueue()
+        self._cancelled = False
+
+    def work(self) -> int:
+        """Until nothing is left to begin."""
+        total = 0
+        while not self._cancelled and (first := next(self._starts)) < self._count:
+            total += self._kernel(first, min(self._count, first + self._size))
+        return total
+
+    def help(self) -> None:
+        """A worker's part, unless it comes too late."""
+        try:
+            self._invitations.pop()
+        except IndexError:
+            return
+        try:
+            result: int | BaseException = self.work()
+        except BaseException as error:
+            result = error
+        self._results.put(result)
+
+    def finish(self) -> int:
+        """The caller's part, and what the workers have begun: the sum of all."""
+        workers = len(self._invitations)
+        try:
+            total = self.work()
+        except BaseException:
+            self._cancelled = True
+            for _ in range(self._begun(workers)):
+                self._results.get()
+            raise
+        for _ in range(self._begun(workers)):
+            result = self._results.get()
+            if isinstance(result, BaseException):
+                raise result
+            total += result
+        return total
+
+    def _begun(self, workers: int) -> int:
+        """How many workers came; no more will."""
+        late = 0
+        with contextlib.suppress(IndexError):
+            while True:
+                self._invitations.pop()
+                late += 1
+        return workers - late
+
+
+def _work_for_ever(runs: SimpleQueue[_Run]) -> None:
+    while True:
+        runs.get().help()
+
+
+def _invite(run: _Run, workers: int) -> None:
+    """Have ``workers`` threads come to ``run``; fewer if the system has no more to give."""
+    global _workers
     with _lock:
-        if _pool is None or _pool_size < workers:
-            # A smaller pool is not shut down: another thread may be about to use it; it goes with its last user.
-            _pool = ThreadPoolExecutor(workers, thread_name_prefix="warpkit")
-            _pool_size = workers
-        return _pool
+        with contextlib.suppress(RuntimeError):  # no new threads while the interpreter exits: the caller does it all
+            while _workers < workers:
+                threading.Thread(target=_work_for_ever, args=(_runs,), name=f"warpkit-{_workers}", daemon=True).start()
+                _workers += 1
+    for _ in range(workers):
+        _runs.put(run)
 
 
 def run_ranges(kernel: Callable[[int, int], int], count: int, nanoseconds_each: float) -> int:
@@ -86,40 +149,16 @@ def run_ranges(kernel: Callable[[int, int], int], count: int, nanoseconds_each: 
     chunk = max(share / _CALLS_PER_THREAD if threads > 1 else share, min(_SHORTEST_CALL_NS / nanoseconds_each, share))
     calls_per_thread = max(1, round(share / max(1.0, min(_LONGEST_CALL_NS / nanoseconds_each, chunk))))
     size = math.ceil(share / calls_per_thread)
-    starts = itertools.count(0, size)
-    cancelled = threading.Event()
-
-    def work_until_done() -> int:
-        total = 0
-        while not cancelled.is_set():
-            first = next(starts)
-            if first >= count:
-                break
-            total += kernel(first, min(count, first + size))
-        return total
-
-    if threads == 1:
-        return work_until_done()
-    helpers = []
-    with contextlib.suppress(RuntimeError):  # no new work for pools while the interpreter exits: the caller does it all
-        pool = _get_pool(threads - 1)
-        for _ in range(threads - 1):
-            helpers.append(pool.submit(work_until_done))
-    try:
-        total = work_until_done()
-    except BaseException:
-        cancelled.set()
-        for helper in helpers:
-            if not helper.cancel():
-                helper.exception()
-        raise
-    return total + sum(helper.result() for helper in helpers if not helper.cancel())
+    run = _Run(kernel, count, size, threads - 1)
+    if threads > 1:
+        _invite(run, threads - 1)
+    return run.finish()
 
 
 def _forget_pool() -> None:
     """After a fork the child has the pool's bookkeeping but none of its threads."""
-    global _pool, _pool_size, _lock
-    _pool, _pool_size, _lock = None, 0, threading.Lock()
+    global _lock, _workers, _runs
+    _lock, _workers, _runs = threading.Lock(), 0, SimpleQueue()
 
 
 def _release_compiler_in_child() -> None:

@@ -13,6 +13,8 @@ from . import maps
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """A read-only view: kernels take all their inputs so, or Numba would compile one more variant for arrays that are."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view
