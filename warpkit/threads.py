@@ -128,11 +128,10 @@ def _work_for_ever(runs: SimpleQueue[_Run]) -> None:
 def _invite(run: _Run, workers: int) -> None:
     """Have ``workers`` threads come to ``run``; fewer if the system has no more to give."""
     global _workers
-    with _lock:
-        with contextlib.suppress(RuntimeError):  # no new threads while the interpreter exits: the caller does it all
-            while _workers < workers:
-                threading.Thread(target=_work_for_ever, args=(_runs,), name=f"warpkit-{_workers}", daemon=True).start()
-                _workers += 1
+    with _lock, contextlib.suppress(RuntimeError):  # no new threads while the interpreter exits: the caller does it all
+        while _workers < workers:
+            threading.Thread(target=_work_for_ever, args=(_runs,), name=f"warpkit-{_workers}", daemon=True).start()
+            _workers += 1
     for _ in range(workers):
         _runs.put(run)
 
