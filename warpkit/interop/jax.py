@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, engine
 from ..conventions import scale_and_offset
-from .families import Family, Packing, border_mode, check_options, packing, sampling_problem
+from ..thetas import Family, Packing, packing
+from .options import border_mode, check_options, sampling_problem
 
 
 def grid_sample(

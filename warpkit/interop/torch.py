@@ -20,7 +20,8 @@ from .. import checks, engine
 from ..conventions import scale_and_offset
 from ..kernels.maps import AFFINE
 from ..kernels.stages import Pipeline
-from .families import Family, Packing, border_mode, check_options, packing, sampling_problem
+from ..thetas import Family, Packing, packing
+from .options import border_mode, check_options, sampling_problem
 from .torch_reference import folded, grid_sample_reference, pixel_points
 
 _HALF = (torch.float16, torch.bfloat16)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..conventions import scale_and_offset
 from ..kernels.taps import cubic_weights
-from .families import BICUBIC_SLOPE
+from .options import BICUBIC_SLOPE
 
 
 def pixel_points(grid: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:

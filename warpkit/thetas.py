@@ -1,5 +1,4 @@
-"""What the frameworks' options mean: theta, normalised parameters of a family, as the packed parameters that kernels take;
-sampling and padding modes, in PyTorch's names.
+"""Theta, the normalised parameters of a family, as the packed parameters that kernels take.
 
 For every family here the packed parameters, in pixels, are an affine function of theta.
 """
@@ -12,39 +11,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import engine
-from ..conventions import normalized_from_pixels, scale_and_offset
-from ..kernels.maps import AFFINE, PROJECTIVE, THIN_PLATE
-from ..kernels.stages import Pipeline, Stage
-from ..kernels.taps import BICUBIC, BILINEAR, CONSTANT, EDGE, NEAREST, REFLECT, SYMMETRIC
-from ..transforms import ThinPlateSpline
+from .conventions import normalized_from_pixels, scale_and_offset
+from .kernels.maps import AFFINE, PROJECTIVE, THIN_PLATE
+from .kernels.stages import Pipeline, Stage
+from .transforms import ThinPlateSpline
 
 Family = Literal["affine", "projective", "tps"]
 
-BICUBIC_SLOPE = -0.75  # PyTorch's kernel, see kernels.taps.cubic_weights
-
-_MODES = {"bilinear": BILINEAR, "nearest": NEAREST, "bicubic": BICUBIC}
-_PADDINGS = ("zeros", "border", "reflection")
 _KINDS = {"affine": AFFINE, "projective": PROJECTIVE, "tps": THIN_PLATE}
 _MATRICES = {"affine": (2, 3), "projective": (3, 3)}
-
-
-def check_options(mode: str, padding_mode: str) -> None:
-    if mode not in _MODES:
-        raise ValueError(f"mode must be one of {tuple(_MODES)}, got {mode!r}")
-    if padding_mode not in _PADDINGS:
-        raise ValueError(f"padding_mode must be one of {_PADDINGS}, got {padding_mode!r}")
-
-
-def border_mode(padding_mode: str, align_corners: bool) -> int:
-    """The kernels' rule for taps that is PyTorch's padding."""
-    return {"zeros": CONSTANT, "border": EDGE, "reflection": REFLECT if align_corners else SYMMETRIC}[padding_mode]
-
-
-def sampling_problem(images: NDArray[Any], pipeline: Pipeline, grid: NDArray[Any], mode: str, border: int) -> engine.Problem:
-    """For images (N, planes, H, W, C), float32 or float64, with zeros outside."""
-    no_fill = np.zeros(images.shape[4], images.dtype)
-    return engine.Problem(images, pipeline, grid, _MODES[mode], border, no_fill, BICUBIC_SLOPE)
 
 
 class Packing(NamedTuple):
@@ -85,7 +60,7 @@ def packing(
     if family == "tps":
         if len(theta_shape) != 3 or theta_shape[2] != 2:
             raise ValueError(f"theta must have shape (N, K, 2) for 'tps', got {theta_shape}")
-        points = _square_grid(theta_shape[1]) if control_points is None else np.asarray(control_points, dtype=np.float64)
+        points = square_grid(theta_shape[1]) if control_points is None else np.asarray(control_points, dtype=np.float64)
         if points.shape != theta_shape[1:]:
             raise ValueError(f"control_points must have shape ({theta_shape[1]}, 2), got {points.shape}")
         return _spline_packing(points.tobytes(), input_shape, output_shape, align_corners)
@@ -127,7 +102,8 @@ def _axes(shape: tuple[int, int], align_corners: bool) -> tuple[NDArray[np.float
     return np.array([scale_x, scale_y]), np.array([offset_x, offset_y])
 
 
-def _square_grid(count: int) -> NDArray[np.float64]:
+def square_grid(count: int) -> NDArray[np.float64]:
+    """``count`` normalised control points (count, 2), row by row, the outermost at -1 and 1."""
     side = round(count**0.5)
     if side * side != count or side < 2:
         raise ValueError(f"control_points must be given for {count} points, which are not a square grid")

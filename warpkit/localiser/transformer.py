@@ -1,0 +1,186 @@
+"""Spatial transformers (Jaderberg et al. 2015): a net that looks at a picture, and a warp by what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks, engine, pixels, thetas
+from ..conventions import from_normalized, pixels_from_normalized
+from ..door import Interpolation, Mode
+from ..kernels.taps import INTERPOLATIONS, MODES
+from ..transforms import ThinPlateSpline, Transform
+from .families import Family, family
+from .layers import Array, AveragePool2D, Backprop, Conv2D, Flatten, Layer, Linear, MaxPool2D, Parameter, Relu, Sequential
+
+
+class Localiser(Sequential):
+    """A net whose last layer begins with zero weights and, as its bias, the identity of a family.
+
+    Parameters
+    ----------
+    body : Layer
+        Whatever makes rows of numbers of images.
+    input_shape : (H, W, C)
+    maps : Family or its name
+    random : numpy.random.Generator
+    rate : float, default 1
+        Factor of the learning rate of all its parameters.
+    """
+
+    def __init__(
+        self, body: Layer, input_shape: tuple[int, ...], maps: Family | str, random: np.random.Generator, *, rate: float = 1.0
+    ) -> None:
+        maps = family(maps) if isinstance(maps, str) else maps
+        (features,) = body.output_shape(input_shape)
+        head = Linear(features, maps.count, random)
+        head.weight.value[:] = 0
+        head.bias.value[:] = maps.start
+        super().__init__(body, head)
+        for parameter in self.parameters().values():
+            parameter.rate = rate
+
+    @classmethod
+    def fully_connected(
+        cls,
+        input_shape: tuple[int, int, int],
+        maps: Family | str,
+        random: np.random.Generator,
+        *,
+        hidden: Sequence[int] = (32, 32),
+        rate: float = 1.0,
+    ) -> Localiser:
+        """Fully connected layers of ``hidden`` units."""
+        return cls(Sequential(*dense(input_shape, hidden, random)), input_shape, maps, random, rate=rate)
+
+    @classmethod
+    def convolutional(
+        cls,
+        input_shape: tuple[int, int, int],
+        maps: Family | str,
+        random: np.random.Generator,
+        *,
+        halved: bool = True,
+        filters: Sequence[int] = (20, 20),
+        size: int = 5,
+        hidden: Sequence[int] = (20,),
+        rate: float = 1.0,
+    ) -> Localiser:
+        """Convolutions of ``size`` x ``size`` with pools of 2 x 2 between them, on images of half the size, then ``hidden``."""
+        layers: list[Layer] = [AveragePool2D(2)] if halved else []
+        channels = input_shape[2]
+        for n, count in enumerate(filters):
+            layers += [MaxPool2D(2)] if n else []
+            layers += [Conv2D(channels, count, size, random), Relu()]
+            channels = count
+        shape = Sequential(*layers).output_shape(input_shape)
+        return cls(Sequential(*layers, *dense(shape, hidden, random)), input_shape, maps, random, rate=rate)
+
+
+def dense(input_shape: tuple[int, ...], widths: Sequence[int], random: np.random.Generator) -> list[Layer]:
+    """Flatten, then fully connected layers of ``widths`` units, each with a Relu."""
+    layers: list[Layer] = [Flatten()]
+    inputs = int(np.prod(input_shape))
+    for width in widths:
+        layers += [Linear(inputs, width, random), Relu()]
+        inputs = width
+    return layers
+
+
+class SpatialTransformer(Layer):
+    """Warps each image by the map that the localiser chooses when it looks at it.
+
+    Parameters
+    ----------
+    localiser : Layer
+        Images (N, H, W, C) to (N, P), the numbers of the family.
+    maps : Family or its name
+    output_shape : (rows, columns)
+    interpolation : {"bilinear", "nearest", "bicubic"}
+    mode, cval
+        What lies beyond the border, as in :func:`warpkit.warp`: a net may well look there.
+    gradient_scale : float, default 1
+        Of the gradient that reaches the localiser, which learns slower by a factor below 1; that of the images is as it is.
+    align_corners : bool, default False
+        Whether -1 and 1 are the centres of the outermost pixels or their outer borders.
+    """
+
+    def __init__(
+        self,
+        localiser: Layer,
+        maps: Family | str,
+        output_shape: tuple[int, int],
+        *,
+        interpolation: Interpolation = "bilinear",
+        mode: Mode = "constant",
+        cval: float = 0.0,
+        gradient_scale: float = 1.0,
+        align_corners: bool = False,
+    ) -> None:
+        self.localiser = localiser
+        self.maps = family(maps) if isinstance(maps, str) else maps
+        self._output_shape = checks.shape_2d("output_shape", output_shape)
+        self._interpolation = engine.code("interpolation", interpolation, INTERPOLATIONS)
+        self._mode = engine.code("mode", mode, MODES)
+        self._cval = checks.finite_number("cval", cval)
+        self._gradient_scale = checks.finite_number("gradient_scale", gradient_scale)
+        self._align_corners = bool(align_corners)
+
+    def parameters(self) -> dict[str, Parameter]:
+        return {f"localiser.{name}": parameter for name, parameter in self.localiser.parameters().items()}
+
+    def __call__(self, images: Array) -> tuple[Array, Backprop]:
+        numbers, pull_numbers = self.localiser(images)
+        theta, pull_theta = self._theta(numbers, len(images))
+        packing = self._packing(theta, images)
+        job = self._problem(images, packing.pipeline(theta.reshape(len(theta), -1)))
+        output = np.empty((len(images), 1, *self._output_shape, images.shape[3]), images.dtype)
+        engine.forward(job, output)
+
+        def backprop(grad_output: Array, wants_input: bool = True) -> Array | None:
+            grad = np.ascontiguousarray(grad_output, dtype=images.dtype).reshape(output.shape)
+            grad_images, pulled = engine.gradients(job, grad, images=wants_input, params=True)
+            assert pulled.params is not None
+            grad_theta = pulled.params @ packing.matrix * self._gradient_scale
+            through_localiser = pull_numbers(pull_theta(grad_theta).astype(images.dtype), wants_input=wants_input)
+            if grad_images is None or through_localiser is None:
+                return None
+            gradient: Array = grad_images.reshape(images.shape) + through_localiser
+            return gradient
+
+        return output.reshape(len(images), *output.shape[2:]), backprop
+
+    def transforms(self, images: Array) -> list[Transform]:
+        """The inverse map, in pixels, that is chosen for each image."""
+        numbers, _ = self.localiser(images)
+        theta, _ = self._theta(numbers, len(images))
+        shapes = images.shape[1:3], self._output_shape
+        if self.maps.kind != "tps":
+            return [from_normalized(one, *shapes, align_corners=self._align_corners) for one in theta]
+        to_input, to_output = (pixels_from_normalized("shape", shape, self._align_corners) for shape in shapes)
+        points = thetas.square_grid(theta.shape[1])
+        spline = ThinPlateSpline(_moved(points, to_output), _moved(points, to_input))
+        return [spline.with_params(_moved(one, to_input).reshape(-1)) for one in theta]
+
+    def _theta(self, numbers: Array, count: int) -> Any:
+        if numbers.shape != (count, self.maps.count):
+            raise ValueError(f"localiser must give shape ({count}, {self.maps.count}) for its family, got {numbers.shape}")
+        if not np.isfinite(numbers).all():
+            raise FloatingPointError("the localiser's output is not finite: training has diverged; try a smaller learning rate")
+        return self.maps.theta(numbers)
+
+    def _packing(self, theta: NDArray[np.float64], images: Array) -> thetas.Packing:
+        input_shape = (images.shape[1], images.shape[2])
+        return thetas.packing(self.maps.kind, theta.shape, input_shape, self._output_shape, self._align_corners, None)
+
+    def _problem(self, images: Array, pipeline: Any) -> engine.Problem:
+        fill = pixels.fill_value(self._cval, images.dtype, images.dtype, images.shape[3])
+        planes = np.ascontiguousarray(images)[:, None]
+        return engine.Problem(planes, pipeline, engine.NO_GRID, self._interpolation, self._mode, fill)
+
+
+def _moved(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return points @ matrix[:2, :2].T + matrix[:2, 2]
