@@ -275,16 +275,20 @@ class Sequential(Layer):
         return _numbered(self.layers)
 
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
-        pulls = []
+        pulls, learns_below = [], []
+        learns = False
         for layer in self.layers:
             images, pull = layer(images)
             pulls.append(pull)
+            learns_below.append(learns)
+            learns = learns or bool(layer.parameters())
 
         def backprop(grad_output: Array, wants_input: bool = True) -> Array | None:
             gradient: Array | None = grad_output
-            for n, pull in reversed(list(enumerate(pulls))):
-                assert gradient is not None
-                gradient = pull(gradient, wants_input=wants_input or n > 0)
+            for pull, learns in zip(reversed(pulls), reversed(learns_below), strict=True):
+                if gradient is None:
+                    break
+                gradient = pull(gradient, wants_input=wants_input or learns)
             return gradient
 
         return images, backprop
