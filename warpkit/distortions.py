@@ -98,7 +98,7 @@ def clutter(
 
     The patches, ``size`` x ``size`` pixels, lie anywhere; where things overlap, the brighter shows.
     """
-    count, height, width = images.shape
+    count, _height, _width = images.shape
     rows, columns = checks.shape_2d("output_shape", output_shape)
     canvas = np.zeros((count, rows, columns), images.dtype)
     picture = np.arange(count)
@@ -175,9 +175,7 @@ def _turned(
     return np.concatenate([linear, shift[:, :, None]], axis=2).reshape(-1, 6)
 
 
-def _tilted(
-    shape: tuple[int, int], canvas: tuple[int, int], count: int, random: np.random.Generator
-) -> NDArray[np.float64]:
+def _tilted(shape: tuple[int, int], canvas: tuple[int, int], count: int, random: np.random.Generator) -> NDArray[np.float64]:
     """Inverse maps (N, 9) of pictures whose corners are moved; corners that no view of a picture has are drawn again."""
     half = (_size(shape) - 1) / 2
     square = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * half

@@ -147,7 +147,9 @@ class Conv2D(Layer):
                 f"images must have shape (N, H, W, {channels}), {size} x {size} pixels or more, got {images.shape}"
             )
         margin = self._padding
-        padded = np.ascontiguousarray(np.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0))) if margin else images)
+        padded = np.ascontiguousarray(
+            np.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0))) if margin else images
+        )
         rows, columns = ((n - size) // self._stride + 1 for n in padded.shape[1:3])
         output = np.empty((len(images), rows, columns, filters), images.dtype)
         matrix = self.weight.value.reshape(-1, filters)

@@ -33,7 +33,7 @@ def softmax_cross_entropy(logits: Array, labels: NDArray[np.integer[Any]]) -> tu
     """
     if labels.shape != logits.shape[:-1]:
         raise ValueError(f"labels must have shape {logits.shape[:-1]} for these logits, got {labels.shape}")
-    if labels.size and not (0 <= labels.min() and labels.max() < logits.shape[-1]):
+    if labels.size and not (labels.min() >= 0 and labels.max() < logits.shape[-1]):
         raise ValueError(f"labels must be from 0 to {logits.shape[-1] - 1}, got {labels.min()} to {labels.max()}")
     shifted = logits - logits.max(axis=-1, keepdims=True)
     exponentials = np.exp(shifted)
@@ -67,9 +67,7 @@ class Optimiser(ABC):
         self._parameters = parameters
         self._rate = rate
         self.steps = 0
-        self._memory = {
-            state: {name: np.zeros_like(p.value) for name, p in parameters.items()} for state in self._states
-        }
+        self._memory = {state: {name: np.zeros_like(p.value) for name, p in parameters.items()} for state in self._states}
 
     def step(self) -> None:
         """One step down, after which all gradients are zero."""
@@ -112,7 +110,12 @@ class Adam(Optimiser):
     _states = ("first", "second")
 
     def __init__(
-        self, parameters: dict[str, Parameter], rate: Rate = 1e-3, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8
+        self,
+        parameters: dict[str, Parameter],
+        rate: Rate = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
     ) -> None:
         super().__init__(parameters, rate)
         self._betas, self._epsilon = betas, epsilon
