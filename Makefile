@@ -13,7 +13,7 @@ test: .venv/test-installed
 
 # PyTorch is an extra: the CPU build that constraints.txt names.
 test-torch: .venv/torch-installed
-	.venv/bin/python -m pytest tests/test_interop_torch.py tests/test_pytorch_expectations.py tests/test_torch_surroundings.py
+	.venv/bin/python -m pytest tests/test_interop_torch.py tests/test_pytorch_expectations.py tests/test_torch_surroundings.py tests/test_localiser_torch.py
 
 test-jax: .venv/jax-installed
 	.venv/bin/python -m pytest tests/test_interop_jax.py

@@ -3,8 +3,8 @@
     python examples/distorted_mnist/train.py                                    small: scikit-learn's digits, recipe R
     python examples/distorted_mnist/train.py --data mnist/ --recipes R RTS P E --models all
 
-Each cell of the table, a model and a recipe, is one file in --output, written after every epoch; a run that is cut off goes on where
-it was, finished cells are not done again.
+Each cell of the table, a model and a recipe, is one file in --output, written after every epoch; a run that is cut off goes
+on where it was, finished cells are not done again.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Family:
 
     def theta(self, numbers: NDArray[Any]) -> tuple[NDArray[np.float64], Callable[[NDArray[Any]], NDArray[np.float64]]]:
         """Theta (N, rows, columns) of numbers (N, P), and the function that pulls its gradient back to the numbers."""
-        bounded, slopes = np.asarray(numbers, np.float64), np.float64(1)
+        bounded, slopes = np.asarray(numbers, np.float64), np.ones(self.count)
         if self._bounds is not None:
             low, high = self._bounds
             share = 1 / (1 + np.exp(-np.clip(bounded, -500, 500)))

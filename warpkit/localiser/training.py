@@ -139,7 +139,7 @@ def save(path: str | Path, net: Layer, optimiser: Optimiser | None = None) -> No
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
