@@ -39,6 +39,19 @@ def plan_files(inputs: Sequence[str], output: Path) -> list[Item]:
     return items
 
 
+def plan_copies(inputs: Sequence[str], output: Path, copies: int) -> list[Item]:
+    """Pair each input with ``copies`` numbered outputs below the folder ``output``."""
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        raise click.UsageError(f"--output must be a folder, got {output}")
+    digits = len(str(copies - 1))
+    items = []
+    for source, target in plan_files(inputs, output):
+        for copy in range(copies):
+            items.append(Item(source, target.with_stem(f"{target.stem}-{copy:0{digits}}")))
+    _refuse_clashes(items)
+    return items
+
+
 def _expand(name: str) -> list[tuple[Path, Path]]:
     """Files that a name stands for, each with its place below the output folder."""
     path = Path(name)

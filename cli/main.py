@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from .augment import augment
 from .demo import demo
 from .doctor import doctor
 from .fit import fit
@@ -26,10 +27,11 @@ def warpkit() -> None:
     warpkit demo                                     see what it does
     warpkit warp photo.jpg -o out.jpg --rotate 10    turn a picture clockwise
     warpkit warp photos/ -o out/ --scale 0.5 --size fit
+    warpkit augment photos/ -o more/ --recipe E      bend them at random
     """
 
 
-for command in (demo, warp, fit, show, doctor):
+for command in (demo, warp, augment, fit, show, doctor):
     warpkit.add_command(command)
 
 

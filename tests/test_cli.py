@@ -369,3 +369,35 @@ def test_a_closed_reader_gives_no_traceback(folder: Path, photo: np.ndarray) -> 
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
     process.wait(timeout=60)
+
+
+# --- augment ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["R", "RTS", "P", "E"])
+def test_augment_writes_copies_that_differ(folder: Path, photo: np.ndarray, recipe: str) -> None:
+    run("augment", "photo.png", "-o", "more", "--recipe", recipe, "--copies", 3, cwd=folder)
+    names = sorted(p.name for p in (folder / "more").iterdir())
+    assert names == ["photo-0.png", "photo-1.png", "photo-2.png"]
+    copies = [read(folder / "more" / name) for name in names]
+    rows, columns = photo.shape[:2]
+    assert {c.shape for c in copies} == {(180, 240, 3) if recipe == "RTS" else (rows, columns, 3)}
+    assert not np.array_equal(copies[0], copies[1])
+    assert all(copy.mean() > 0.2 * photo.mean() for copy in copies), "the picture is still there"
+
+
+def test_augment_repeats_itself_whatever_else_is_done(folder: Path, photo: np.ndarray) -> None:
+    cv2.imwrite(str(folder / "another.png"), photo[::-1])
+    run("augment", "photo.png", "-o", "one", "--recipe", "P", "--copies", 2, cwd=folder)
+    run("augment", "another.png", "photo.png", "-o", "two", "--recipe", "P", "--copies", 2, "--workers", 1, cwd=folder)
+    run("augment", "photo.png", "-o", "three", "--recipe", "P", "--copies", 2, "--seed", 5, cwd=folder)
+    for name in ("photo-0.png", "photo-1.png"):
+        first = read(folder / "one" / name)
+        assert np.array_equal(first, read(folder / "two" / name))
+        assert not np.array_equal(first, read(folder / "three" / name))
+
+
+def test_augment_is_told_a_folder(folder: Path) -> None:
+    done = run("augment", "photo.png", "-o", "more.png", "--recipe", "R", cwd=folder, code=2)
+    assert "--output must be a folder" in done.stderr
+    assert no_leftovers(folder)
