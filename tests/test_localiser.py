@@ -122,7 +122,7 @@ def test_a_convolution_is_the_sum_over_its_window():
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
     for row, column in np.ndindex(output.shape[1:3]):
         window = padded[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
-        expected = [*np.tensordot(window, layer.weight.value, 3), 1, -2]
+        expected = np.tensordot(window, layer.weight.value, 3) + np.array([1, -2])
         np.testing.assert_allclose(output[:, row, column], expected, rtol=1e-4, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import driver
+from .compiling import driver, row_loop
 
 
 @driver
@@ -51,21 +51,35 @@ def fold(windows, images, stride, first, last):
     return 0
 
 
+@row_loop
+def _keep_larger(pixels, start, best, places, target, place, count):
+    """Of ``count`` pixels from ``start`` on, those that are larger than the best so far, which begin at ``target``."""
+    for c in range(count):
+        value, previous = pixels[np.uint64(start + c)], best[np.uint64(target + c)]
+        is_larger = value > previous
+        best[np.uint64(target + c)] = value if is_larger else previous
+        places[np.uint64(target + c)] = place if is_larger else places[np.uint64(target + c)]
+
+
 @driver
 def max_pool(images, out, places, size, first, last):
-    """The largest of each window of ``size`` x ``size`` pixels, and its place there, of several the first."""
-    rows, columns, channels = out.shape[1], out.shape[2], out.shape[3]
+    """The largest of each window of ``size`` x ``size`` pixels, and its place there, of several the first.
+
+    ``places`` begins with zeros.
+    """
+    height, width, channels = images.shape[1], images.shape[2], images.shape[3]
+    rows, columns = out.shape[1], out.shape[2]
+    pixels, best, found = images.reshape(-1), out.reshape(-1), places.reshape(-1)
     for n in range(first, last):
         for row in range(rows):
             for column in range(columns):
+                target = ((n * rows + row) * columns + column) * channels
+                start = ((n * height + row * size) * width + column * size) * channels
                 for c in range(channels):
-                    best, place = images[n, row * size, column * size, c], 0
-                    for k in range(1, size * size):
-                        value = images[n, row * size + k // size, column * size + k % size, c]
-                        if value > best:
-                            best, place = value, k
-                    out[n, row, column, c] = best
-                    places[n, row, column, c] = place
+                    best[np.uint64(target + c)] = pixels[np.uint64(start + c)]
+                for k in range(1, size * size):
+                    source = start + (k // size * width + k % size) * channels
+                    _keep_larger(pixels, source, best, found, target, np.uint8(k), channels)
     return 0
 
 

@@ -201,7 +201,7 @@ class MaxPool2D(Layer):
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
         images = np.ascontiguousarray(images)
         output = np.empty(_pooled_shape(images, self._size), images.dtype)
-        places = np.empty(output.shape, np.uint8)
+        places = np.zeros(output.shape, np.uint8)
         each = 1.0 * images[0].size
         _threaded(windows.max_pool, frozen(images), output, places, self._size, count=len(images), nanoseconds_each=each)
 
