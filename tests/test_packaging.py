@@ -82,7 +82,7 @@ def test_commands_of_the_readme_are_understood(tmp_path: Path) -> None:
     )
     section = (ROOT / "README.md").read_text().split("## From the shell")[1].split("##")[0]
     lines = [line.split("#")[0] for line in section.splitlines() if line.startswith("warpkit")]
-    assert len(lines) == 10
+    assert len(lines) == 11
     run = f'"{sys.executable}" -c "from warpkit_cli.main import main; main()"'
     for line in lines:
         command = run + line.removeprefix("warpkit")
