@@ -10,22 +10,19 @@ on where it was, finished cells are not done again.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cells import Batches, train_cell
 from digits import Digits, load_digits
 from distorted_mnist.nets import MODELS, build, count
 
 from warpkit.distortions import clutter, distort
-from warpkit.localiser import Adam, error_rate, load, save, step_schedule, train_step
+from warpkit.localiser import Adam, step_schedule
 
 RECIPES = ("R", "RTS", "P", "E", "TC")
 BATCH = 256
@@ -39,47 +36,24 @@ def distorted(images: np.ndarray, recipe: str, random: np.random.Generator) -> n
     return moved[..., None] * np.float32(1 / 255)
 
 
-def train_cell(model: str, recipe: str, digits: Digits, epochs: int, seed: int, output: Path, quiet: bool) -> dict:
-    """Train one model on one recipe, from its checkpoint if there is one; returns what is written into the cell's file."""
-    name = f"{model} {recipe}".replace(" ", "-")
-    result_file, checkpoint = output / f"{name}.json", output / f"{name}.npz"
+def train_model(model: str, recipe: str, digits: Digits, epochs: int, seed: int, output: Path, quiet: bool) -> None:
+    """Train one model on one recipe."""
     test_images = distorted(digits.test_images, recipe, np.random.default_rng(TEST_SEED))
     net = build(model, test_images.shape[1], seed)
     steps = -(-len(digits.train_images) // BATCH)
-    # the last fifth with a tenth of the rate
     optimiser = Adam(net.parameters(), step_schedule(RATE, max(1, round(0.8 * epochs * steps))))
-    cell = {"model": model, "recipe": recipe, "digits": digits.name, "epochs": epochs, "batch": BATCH, "seed": seed}
-    cell |= {"optimiser": f"Adam, rate {RATE}, a tenth of it in the last fifth", "parameters": count(net), "history": []}
-    if result_file.exists():
-        done = json.loads(result_file.read_text())
-        if done["epochs"] == epochs and (len(done["history"]) == epochs or checkpoint.exists()):
-            cell = done
-            if len(done["history"]) < epochs:
-                load(checkpoint, net, optimiser)
-    for epoch in range(len(cell["history"]), epochs):
-        start = time.perf_counter()
+
+    def batches(epoch: int) -> Batches:
         random = np.random.default_rng((seed, epoch))
         order = random.permutation(len(digits.train_images))
-        losses = []
-        for first in tqdm(range(0, len(order), BATCH), desc=f"{name} {epoch + 1}/{epochs}", disable=quiet, leave=False):
+        for first in range(0, len(order), BATCH):
             some = order[first : first + BATCH]
-            images = distorted(digits.train_images[some], recipe, random)
-            losses.append(train_step(net, images, digits.train_labels[some], optimiser))
-        error = 100 * error_rate(net, test_images, digits.test_labels)
-        record = {
-            "loss": float(np.mean(losses)),
-            "test error": round(error, 3),
-            "seconds": round(time.perf_counter() - start, 1),
-        }
-        cell["history"].append(record)
-        save(checkpoint, net, optimiser)
-        temporary = result_file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(cell, indent=1) + "\n")
-        os.replace(temporary, result_file)
-        print(
-            f"{name}: epoch {epoch + 1}, loss {record['loss']:.4f}, test error {error:.2f} %, {record['seconds']} s", flush=True
-        )
-    return cell
+            yield distorted(digits.train_images[some], recipe, random), digits.train_labels[some]
+
+    about = {"model": model, "recipe": recipe, "digits": digits.name, "epochs": epochs, "batch": BATCH, "seed": seed}
+    about |= {"optimiser": f"Adam, rate {RATE}, a tenth of it in the last fifth", "parameters": count(net)}
+    test = (test_images, digits.test_labels)
+    train_cell(f"{model} {recipe}", about, net, optimiser, batches, steps, test, output, quiet)
 
 
 def main() -> None:
@@ -101,7 +75,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     for recipe in options.recipes:
         for model in models:
-            train_cell(model, recipe, digits, epochs, options.seed, options.output, options.quiet)
+            train_model(model, recipe, digits, epochs, options.seed, options.output, options.quiet)
 
 
 if __name__ == "__main__":
