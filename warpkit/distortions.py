@@ -145,8 +145,8 @@ def _draw(
     inside = (shape[0], shape[1])
     canvas = canvas_shape(recipe, inside) if output_shape is None else checks.shape_2d("output_shape", output_shape)
     if recipe == "E":
-        matrix, fixed = _spline(inside, canvas).packing()
-        return _Drawn(thetas.Packing(THIN_PLATE, matrix, fixed), _bent(inside, canvas, count, random), canvas)
+        spline = _spline(inside, canvas)
+        return _Drawn(thetas.Packing(THIN_PLATE, *spline.packing()), _bent(spline, inside, count, random), canvas)
     if recipe == "P":
         return _Drawn(thetas.Packing(PROJECTIVE, np.eye(9), np.zeros(9)), _tilted(inside, canvas, count, random), canvas)
     limit = {"R": 90.0, "RTS": 45.0}[recipe]
@@ -222,9 +222,9 @@ def _spline(shape: tuple[int, int], canvas: tuple[int, int]) -> ThinPlateSpline:
     return ThinPlateSpline(grid + _centre(canvas), grid + _centre(shape))
 
 
-def _bent(shape: tuple[int, int], canvas: tuple[int, int], count: int, random: np.random.Generator) -> NDArray[np.float64]:
+def _bent(spline: ThinPlateSpline, shape: tuple[int, int], count: int, random: np.random.Generator) -> NDArray[np.float64]:
     """Values (N, 32) of the spline: the points are taken to noisy places of a picture that is seen smaller."""
-    grid = _spline(shape, canvas).values - _centre(shape)
+    grid = spline.values - _centre(shape)
     scale = random.uniform(0.75, 1.0, (count, 1, 1))
     noise = random.normal(0.0, _POINT_NOISE, (count, 16, 2)) * _size(shape)
     return np.asarray((grid / scale + noise + _centre(shape)).reshape(count, -1))
