@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks, engine, pixels, thetas
+from .. import checks, engine, thetas
 from ..conventions import from_normalized, pixels_from_normalized
 from ..door import Interpolation, Mode
 from ..kernels.taps import INTERPOLATIONS, MODES
@@ -123,8 +123,9 @@ class SpatialTransformer(Layer):
         self.localiser = localiser
         self.maps = family(maps) if isinstance(maps, str) else maps
         self._output_shape = checks.shape_2d("output_shape", output_shape)
-        self._interpolation = engine.code("interpolation", interpolation, INTERPOLATIONS)
-        self._mode = engine.code("mode", mode, MODES)
+        engine.code("interpolation", interpolation, INTERPOLATIONS)
+        engine.code("mode", mode, MODES)
+        self._interpolation, self._mode = interpolation, mode
         self._cval = checks.finite_number("cval", cval)
         self._gradient_scale = checks.finite_number("gradient_scale", gradient_scale)
         self._align_corners = bool(align_corners)
@@ -136,7 +137,9 @@ class SpatialTransformer(Layer):
         numbers, pull_numbers = self.localiser(images)
         theta, pull_theta = self._theta(numbers, len(images))
         packing = self._packing(theta, images)
-        job = self._problem(images, packing.pipeline(theta.reshape(len(theta), -1)))
+        pipeline = packing.pipeline(theta.reshape(len(theta), -1))
+        options = self._interpolation, self._mode, self._cval
+        job = engine.problem("images", images, pipeline, engine.NO_GRID, *options)
         output = np.empty((len(images), 1, *self._output_shape, images.shape[3]), images.dtype)
         engine.forward(job, output)
 
@@ -175,11 +178,6 @@ class SpatialTransformer(Layer):
     def _packing(self, theta: NDArray[np.float64], images: Array) -> thetas.Packing:
         input_shape = (images.shape[1], images.shape[2])
         return thetas.packing(self.maps.kind, theta.shape, input_shape, self._output_shape, self._align_corners, None)
-
-    def _problem(self, images: Array, pipeline: Any) -> engine.Problem:
-        fill = pixels.fill_value(self._cval, images.dtype, images.dtype, images.shape[3])
-        planes = np.ascontiguousarray(images)[:, None]
-        return engine.Problem(planes, pipeline, engine.NO_GRID, self._interpolation, self._mode, fill)
 
 
 def _moved(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
