@@ -157,6 +157,21 @@ def test_transforms_are_what_the_transformer_does(name, align_corners):
         np.testing.assert_allclose(result, wk.warp(image, transform, (12, 11), mode="edge", tolerance=0), atol=1e-4)
 
 
+def test_splines_on_a_large_canvas_are_what_they_are_on_a_small_one():
+    """Beyond some millions of pixels times control points, splines are computed by the kernels, with no grid in memory."""
+    localiser = Localiser.fully_connected((16, 16, 1), "tps", random(), hidden=(5,))
+    localiser.layers[1].weight.value[:] = 0.1 * random().normal(size=localiser.layers[1].weight.value.shape)
+    # bicubic: so many points would meet some kink of bilinear sampling within the differences
+    transformer = SpatialTransformer(localiser, "tps", (400, 410), interpolation="bicubic")
+    images = random().random((2, 16, 16, 1), dtype=np.float32)
+    output, _ = transformer(images)
+    for image, result, transform in zip(images, output, transformer.transforms(images), strict=True):
+        np.testing.assert_allclose(
+            result, wk.warp(image, transform, (400, 410), interpolation="bicubic", tolerance=0), atol=1e-4
+        )
+    check_layer(transformer, images.astype(np.float64))
+
+
 def test_bounds_hold_and_begin_with_the_identity():
     maps = family("attention", bounds=([0.5, -0.25, -0.25], [1.5, 0.25, 0.25]))
     theta, _ = maps.theta(np.array([maps.start, [1e3, 1e3, -1e3], [-1e3, -1e3, 1e3]]))

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import checks, door, engine, thetas
 from .door import Interpolation, Mode
 from .kernels.maps import AFFINE, PROJECTIVE, THIN_PLATE
+from .shared_splines import SharedSplines, is_small
 from .transforms import Affine, Projective, ThinPlateSpline, Transform
 
 Recipe = Literal["R", "RTS", "P", "E"]
@@ -69,7 +70,12 @@ def distort(
     sources = door.image_array("images", images, (3, 4))
     maps = _draw(recipe, sources.shape[1:3], output_shape, len(sources), random)
     results = np.empty((len(sources), *maps.output_shape, *sources.shape[3:]), sources.dtype.newbyteorder("="))
-    job = engine.problem("images", sources, maps.packing.pipeline(maps.numbers), engine.NO_GRID, interpolation, mode, cval)
+    if maps.packing.kind == THIN_PLATE and is_small(maps.numbers.shape[1] // 2, maps.output_shape):
+        splines = SharedSplines(_spline(sources.shape[1:3], maps.output_shape).control_points, maps.output_shape)
+        pipeline, grid = engine.NO_STAGES, splines.grid(maps.numbers.reshape(len(sources), -1, 2))
+    else:
+        pipeline, grid = maps.packing.pipeline(maps.numbers), engine.NO_GRID
+    job = engine.problem("images", sources, pipeline, grid, interpolation, mode, cval)
     engine.forward_into(job, results)
     return results
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from .. import checks, engine, thetas
 from ..conventions import from_normalized, pixels_from_normalized
 from ..door import Interpolation, Mode
 from ..kernels.taps import INTERPOLATIONS, MODES
+from ..shared_splines import SharedSplines, is_small
 from ..transforms import ThinPlateSpline, Transform
 from .families import Family, family
 from .layers import Array, AveragePool2D, Backprop, Conv2D, Flatten, Layer, Linear, MaxPool2D, Parameter, Relu, Sequential
+
+Pull: TypeAlias = Callable[[Array, bool], tuple[Array | None, NDArray[np.float64]]]
 
 
 class Localiser(Sequential):
@@ -136,19 +139,15 @@ class SpatialTransformer(Layer):
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
         numbers, pull_numbers = self.localiser(images)
         theta, pull_theta = self._theta(numbers, len(images))
-        packing = self._packing(theta, images)
-        pipeline = packing.pipeline(theta.reshape(len(theta), -1))
-        options = self._interpolation, self._mode, self._cval
-        job = engine.problem("images", images, pipeline, engine.NO_GRID, *options)
+        job, pull_job = self._problem(theta, images)
         output = np.empty((len(images), 1, *self._output_shape, images.shape[3]), images.dtype)
         engine.forward(job, output)
 
         def backprop(grad_output: Array, wants_input: bool = True) -> Array | None:
             grad = np.ascontiguousarray(grad_output, dtype=images.dtype).reshape(output.shape)
-            grad_images, pulled = engine.gradients(job, grad, images=wants_input, params=True)
-            assert pulled.params is not None
-            grad_theta = pulled.params @ packing.matrix * self._gradient_scale
-            through_localiser = pull_numbers(pull_theta(grad_theta).astype(images.dtype), wants_input=wants_input)
+            grad_images, grad_theta = pull_job(grad, wants_input)
+            grad_numbers = pull_theta(grad_theta * self._gradient_scale).astype(images.dtype)
+            through_localiser = pull_numbers(grad_numbers, wants_input=wants_input)
             if grad_images is None or through_localiser is None:
                 return None
             gradient: Array = grad_images.reshape(images.shape) + through_localiser
@@ -156,14 +155,41 @@ class SpatialTransformer(Layer):
 
         return output.reshape(len(images), *output.shape[2:]), backprop
 
+    def _problem(self, theta: NDArray[np.float64], images: Array) -> tuple[engine.Problem, Pull]:
+        """The warp by theta, and what pulls its output's gradient back to the images, if wanted, and theta."""
+        options = self._interpolation, self._mode, self._cval
+        if self.maps.kind == "tps" and is_small(theta.shape[1], self._output_shape):
+            to_input, to_output = self._to_pixels(images)
+            splines = SharedSplines(_moved(thetas.square_grid(theta.shape[1]), to_output), self._output_shape)
+            grid = splines.grid(_moved(theta, to_input))
+            job = engine.problem("images", images, engine.NO_STAGES, grid, *options)
+
+            def pull_grid(grad: Array, wants_images: bool) -> tuple[Array | None, NDArray[np.float64]]:
+                grad_images, pulled = engine.gradients(job, grad, images=wants_images, grid=True)
+                assert pulled.grid is not None
+                return grad_images, splines.pull(pulled.grid) * np.diag(to_input)[:2]
+
+            return job, pull_grid
+        input_shape = (images.shape[1], images.shape[2])
+        packing = thetas.packing(self.maps.kind, theta.shape, input_shape, self._output_shape, self._align_corners, None)
+        pipeline = packing.pipeline(theta.reshape(len(theta), -1))
+        job = engine.problem("images", images, pipeline, engine.NO_GRID, *options)
+
+        def pull_params(grad: Array, wants_images: bool) -> tuple[Array | None, NDArray[np.float64]]:
+            grad_images, pulled = engine.gradients(job, grad, images=wants_images, params=True)
+            assert pulled.params is not None
+            return grad_images, pulled.params @ packing.matrix
+
+        return job, pull_params
+
     def transforms(self, images: Array) -> list[Transform]:
         """The inverse map, in pixels, that is chosen for each image."""
         numbers, _ = self.localiser(images)
         theta, _ = self._theta(numbers, len(images))
-        shapes = images.shape[1:3], self._output_shape
         if self.maps.kind != "tps":
+            shapes = images.shape[1:3], self._output_shape
             return [from_normalized(one, *shapes, align_corners=self._align_corners) for one in theta]
-        to_input, to_output = (pixels_from_normalized("shape", shape, self._align_corners) for shape in shapes)
+        to_input, to_output = self._to_pixels(images)
         points = thetas.square_grid(theta.shape[1])
         spline = ThinPlateSpline(_moved(points, to_output), _moved(points, to_input))
         return [spline.with_params(_moved(one, to_input).reshape(-1)) for one in theta]
@@ -175,9 +201,11 @@ class SpatialTransformer(Layer):
             raise FloatingPointError("the localiser's output is not finite: training has diverged; try a smaller learning rate")
         return self.maps.theta(numbers)
 
-    def _packing(self, theta: NDArray[np.float64], images: Array) -> thetas.Packing:
-        input_shape = (images.shape[1], images.shape[2])
-        return thetas.packing(self.maps.kind, theta.shape, input_shape, self._output_shape, self._align_corners, None)
+    def _to_pixels(self, images: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The matrices from normalised points to pixels of the input and of the output."""
+        shapes = {"images": (images.shape[1], images.shape[2]), "output_shape": self._output_shape}
+        to_input, to_output = (pixels_from_normalized(name, shape, self._align_corners) for name, shape in shapes.items())
+        return to_input, to_output
 
 
 def _moved(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
