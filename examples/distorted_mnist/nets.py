@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from cells import count
 
 from warpkit.localiser import (
     AveragePool2D,
@@ -24,11 +25,6 @@ MODELS = ["FCN", "CNN"] + [f"ST-{net} {maps}" for net in ("FCN", "CNN") for maps
 PARAMETERS = 400_000
 CLASSES = 10
 LOCALISER_RATE = 0.2
-
-
-def count(net: Layer) -> int:
-    """How many numbers a net learns."""
-    return sum(parameter.value.size for parameter in net.parameters().values())
 
 
 def build(model: str, side: int, seed: int) -> Sequential:

@@ -9,7 +9,6 @@ A run that is cut off goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -17,12 +16,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cells import Batches, train_cell
-from digits import Digits, load_digits
+from cells import BATCH, options_parser, parse, shuffled, train_cell
+from digits import load_digits
 
 from warpkit.distortions import distort
 from warpkit.localiser import (
-    Adam,
     AveragePool2D,
     Conv2D,
     Layer,
@@ -34,14 +32,11 @@ from warpkit.localiser import (
     Sequential,
     SpatialTransformer,
     dense,
-    step_schedule,
 )
 
 MODELS = ("CNN", "ST-CNN", "2 x ST-CNN")
 SUMS = 19
 SIDE = 42
-BATCH = 256
-RATE = 1e-3
 LOCALISER_RATE = 0.2
 TEST_SEED = 54321
 
@@ -73,42 +68,14 @@ def pairs(images: np.ndarray, labels: np.ndarray, random: np.random.Generator) -
     return np.stack(channels, axis=-1) * np.float32(1 / 255), sums
 
 
-def train_model(model: str, digits: Digits, epochs: int, seed: int, output: Path, quiet: bool) -> None:
-    net = build(model, seed)
-    steps = -(-len(digits.train_images) // BATCH)
-    optimiser = Adam(net.parameters(), step_schedule(RATE, max(1, round(0.8 * epochs * steps))))
-
-    def batches(epoch: int) -> Batches:
-        random = np.random.default_rng((seed, epoch))
-        order = random.permutation(len(digits.train_images))
-        for first in range(0, len(order), BATCH):
-            some = order[first : first + BATCH]
-            yield pairs(digits.train_images[some], digits.train_labels[some], random)
-
-    test = pairs(digits.test_images, digits.test_labels, np.random.default_rng(TEST_SEED))
-    about = {"model": model, "digits": digits.name, "epochs": epochs, "batch": BATCH, "seed": seed}
-    about |= {"optimiser": f"Adam, rate {RATE}, a tenth of it in the last fifth"}
-    about |= {"parameters": sum(parameter.value.size for parameter in net.parameters().values())}
-    train_cell(model, about, net, optimiser, batches, steps, test, output, quiet)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with MNIST's four IDX files (default: scikit-learn's digits)")
-    parser.add_argument("--models", nargs="+", default=["all"], help=f"all, or of {', '.join(MODELS)}")
-    parser.add_argument("--epochs", type=int, help="default: 15; of scikit-learn's few digits 60")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("mnist-addition"))
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    options = parser.parse_args()
-    models = MODELS if options.models == ["all"] else options.models
-    unknown = set(models) - set(MODELS)
-    if unknown:
-        parser.error(f"--models: {', '.join(sorted(unknown))} is none of {', '.join(MODELS)}")
+    options = parse(options_parser(__doc__, MODELS, ["all"], "mnist-addition"), MODELS)
     digits = load_digits(options.data)
-    options.output.mkdir(parents=True, exist_ok=True)
-    for model in models:
-        train_model(model, digits, options.epochs or (15 if options.data else 60), options.seed, options.output, options.quiet)
+    steps = -(-len(digits.train_images) // BATCH)
+    batches = shuffled(digits.train_images, digits.train_labels, options.seed, pairs)
+    test = pairs(digits.test_images, digits.test_labels, np.random.default_rng(TEST_SEED))
+    for model in options.models:
+        train_cell({"model": model, "digits": digits.name}, build(model, options.seed), batches, steps, test, options)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from .layers import (
     Parallel,
     Parameter,
     Relu,
+    Reshape,
     Sequential,
 )
 from .training import (
@@ -51,6 +52,7 @@ __all__ = [
     "Parallel",
     "Parameter",
     "Relu",
+    "Reshape",
     "Sequential",
     "SpatialTransformer",
     "dense",

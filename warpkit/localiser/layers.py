@@ -257,14 +257,24 @@ class Relu(Layer):
         return output, backprop
 
 
-class Flatten(Layer):
-    """Images as rows of numbers: (N, H W C)."""
+class Reshape(Layer):
+    """Each image, or what became of it, in another shape: (N, *shape)."""
+
+    def __init__(self, *shape: int) -> None:
+        self._shape = shape
 
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
         def backprop(grad_output: Array, wants_input: bool = True) -> Array | None:
             return grad_output.reshape(images.shape) if wants_input else None
 
-        return images.reshape(len(images), -1), backprop
+        return images.reshape(len(images), *self._shape), backprop
+
+
+class Flatten(Reshape):
+    """Images as rows of numbers: (N, H W C)."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
 
 
 class Sequential(Layer):

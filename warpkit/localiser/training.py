@@ -192,5 +192,6 @@ def predict(net: Layer, images: Array, *, batch: int = 500) -> Array:
 
 
 def error_rate(net: Layer, images: Array, labels: NDArray[np.integer[Any]], *, batch: int = 500) -> float:
-    """The share of images whose largest logit is not their label's."""
-    return float((predict(net, images, batch=batch).argmax(axis=-1) != labels).mean())
+    """The share of images whose largest logit is not their label's; of several labels for an image, all must be right."""
+    wrong = predict(net, images, batch=batch).argmax(axis=-1) != labels
+    return float(wrong.reshape(len(images), -1).any(axis=1).mean())
