@@ -1,8 +1,9 @@
 """One training step of ST-CNN affine (batch 256, 28 x 28) beside the same net in PyTorch.
 
 Interleaved in one process with equal thread counts: milliseconds of forward, backward and the optimiser's step, the ratio of
-medians, and the share of the step that the transformer takes (the net's time less that of the same net without it).
-Writes benchmarks/results/DATE-localiser.json. Needs the extra `benchmark`.
+medians, and the share of the step that the transformer takes: what passes inside it, its localisation net included, and the
+net's time less that of the same net without it, which includes the gradient of the first convolution's input that only a
+transformer below it needs. Writes benchmarks/results/DATE-localiser.json. Needs the extra `benchmark`.
 
     python -m benchmarks.localiser
 """
@@ -10,6 +11,7 @@ Writes benchmarks/results/DATE-localiser.json. Needs the extra `benchmark`.
 from __future__ import annotations
 
 import statistics
+import time
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from warpkit.localiser import (
     Linear,
     Localiser,
     MaxPool2D,
+    Parameter,
     Relu,
     Sequential,
     SpatialTransformer,
@@ -39,12 +42,36 @@ REPEATS = 15
 nn = torch.nn
 
 
+class Timed(Layer):
+    """Another layer, and the seconds that passed in it and in its backprop."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self.seconds = 0.0
+
+    def parameters(self) -> dict[str, Parameter]:
+        return self._layer.parameters()
+
+    def __call__(self, images: Any) -> tuple[Any, Any]:
+        start = time.perf_counter()
+        output, pull = self._layer(images)
+        self.seconds += time.perf_counter() - start
+
+        def backprop(grad_output: Any, wants_input: bool = True) -> Any:
+            start = time.perf_counter()
+            gradient = pull(grad_output, wants_input=wants_input)
+            self.seconds += time.perf_counter() - start
+            return gradient
+
+        return output, backprop
+
+
 def our_net(transformer: bool) -> Sequential:
     random = np.random.default_rng(0)
     look: list[Layer] = []
     if transformer:
         localiser = Localiser.convolutional((28, 28, 1), "affine", random)
-        look.append(SpatialTransformer(localiser, "affine", (28, 28)))
+        look.append(Timed(SpatialTransformer(localiser, "affine", (28, 28))))
     return Sequential(
         *look,
         *(Conv2D(1, 32, 9, random), MaxPool2D(2), Relu()),
@@ -79,7 +106,8 @@ def torch_net(transformer: bool) -> nn.Module:
     )
 
 
-def steps() -> dict[str, Call]:
+def steps(inside: list[float]) -> dict[str, Call]:
+    """One step of each net; the seconds inside our transformer are appended to ``inside``."""
     images = np.random.default_rng(1).random((BATCH, 28, 28, 1), dtype=np.float32)
     labels = np.arange(BATCH) % 10
     their_images, their_labels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels)
@@ -91,6 +119,9 @@ def steps() -> dict[str, Call]:
 
         def ours_step(net: Sequential = net, optimiser: SGD = optimiser) -> None:
             train_step(net, images, labels, optimiser)
+            if isinstance(net.layers[0], Timed):
+                inside.append(net.layers[0].seconds)
+                net.layers[0].seconds = 0.0
 
         def their_step(net: nn.Module = theirs, optimiser: Any = their_optimiser) -> None:
             optimiser.zero_grad()
@@ -109,15 +140,18 @@ def main() -> None:
         wk.set_num_threads(threads)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            seconds = interleaved(steps(), REPEATS)
+            inside: list[float] = []
+            seconds = interleaved(steps(inside), REPEATS)
         ratio, spread = ratios(seconds, "warpkit", "torch")
         medians = {name: 1e3 * statistics.median(values) for name, values in seconds.items()}
         shares = {name: 1 - medians[f"{name} without transformer"] / medians[name] for name in ("warpkit", "torch")}
-        rows.append({"threads": threads, "ms": medians, "warpkit / torch": ratio, "spread": spread, "transformer": shares})
+        own = 1e3 * statistics.median(inside) / medians["warpkit"]
+        rows.append({"threads": threads, "ms": medians, "warpkit / torch": ratio, "spread": spread})
+        rows[-1] |= {"transformer by difference": shares, "inside our transformer": own}
         print(
             f"{threads} threads: warpkit {medians['warpkit']:.1f} ms, torch {medians['torch']:.1f} ms,"
             f" ratio {ratio:.2f} ({spread[0]:.2f} to {spread[1]:.2f});"
-            f" the transformer's share {shares['warpkit']:.1%}, torch's {shares['torch']:.1%}"
+            f" inside the transformer {own:.1%}, by difference {shares['warpkit']:.1%}, torch's {shares['torch']:.1%}"
         )
     write_results(RESULTS / f"{machine['date']}-localiser.json", {"machine": machine, "rows": rows})
 

@@ -76,8 +76,9 @@ class Localiser(Sequential):
         layers: list[Layer] = [AveragePool2D(2)] if halved else []
         channels = input_shape[2]
         for n, count in enumerate(filters):
-            layers += [MaxPool2D(2)] if n else []
-            layers += [Conv2D(channels, count, size, random), Relu()]
+            is_last = n == len(filters) - 1
+            # pooled before the Relu, which gives the same and has less to do
+            layers += [Conv2D(channels, count, size, random), *([] if is_last else [MaxPool2D(2)]), Relu()]
             channels = count
         shape = Sequential(*layers).output_shape(input_shape)
         return cls(Sequential(*layers, *dense(shape, hidden, random)), input_shape, maps, random, rate=rate)
