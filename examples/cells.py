@@ -91,11 +91,14 @@ def train_cell(
     cell = about | {"history": []}
     if result_file.exists():
         done = json.loads(result_file.read_text())
-        if done["epochs"] == about["epochs"] and len(done["history"]) == about["epochs"]:
+        is_same = {key: done.get(key) for key in about} == about
+        if is_same and len(done["history"]) == about["epochs"]:
             return
-        if done["epochs"] == about["epochs"] and checkpoint.exists():
+        if is_same and checkpoint.exists():
             cell = done
             load(checkpoint, net, optimiser)
+            if optimiser.steps != steps * len(cell["history"]):
+                raise SystemExit(f"{result_file} and {checkpoint} are of different epochs: delete both to begin anew")
     for epoch in range(len(cell["history"]), about["epochs"]):
         start = time.perf_counter()
         label = f"{stem} {epoch + 1}/{about['epochs']}"

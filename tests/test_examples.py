@@ -73,10 +73,30 @@ def test_a_cell_that_was_cut_off_ends_as_one_that_was_not(data: Path, tmp_path: 
     assert [epoch["loss"] for epoch in resumed["history"]] == [epoch["loss"] for epoch in whole["history"]]
 
 
-def test_mnist_addition_trains(data: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_epoch_is_refused(data: Path, tmp_path: Path) -> None:
+    options = ["--data", data, "--models", "FCN", "--recipes", "R", "--epochs", 2, "--output", tmp_path, "--quiet"]
+    run("distorted_mnist/train.py", *options)
+    cell = tmp_path / "FCN-R.json"
+    content = json.loads(cell.read_text())
+    cell.write_text(json.dumps(content | {"history": content["history"][:1]}))
+    assert "different epochs" in run("distorted_mnist/train.py", *options, code=1)
+
+
+def test_mnist_addition_trains_and_makes_its_figure(data: Path, tmp_path: Path) -> None:
     run("mnist_addition/train.py", "--data", data, "--models", "2 x ST-CNN", "--epochs", 1, "--output", tmp_path, "--quiet")
     cell = json.loads((tmp_path / "2-x-ST-CNN.json").read_text())
     assert len(cell["history"]) == 1
+    run("mnist_addition/figure.py", tmp_path, tmp_path / "figure.png", "--data", data)
+    assert (tmp_path / "figure.png").stat().st_size > 0
+
+
+def test_synthetic_house_numbers_train_and_make_their_figure(data: Path, tmp_path: Path) -> None:
+    options = ["--data", data, "--models", "ST-CNN Single", "--epochs", 1, "--steps", 2, "--output", tmp_path, "--quiet"]
+    run("house_numbers/train.py", *options)
+    cell = json.loads((tmp_path / "ST-CNN-Single-64-px.json").read_text())
+    assert cell["digits"] == "synthetic house numbers of MNIST"
+    run("house_numbers/figure.py", tmp_path, tmp_path / "figure.png", "--data", data)
+    assert (tmp_path / "figure.png").stat().st_size > 0
 
 
 def test_folders_without_digits_are_told(tmp_path: Path) -> None:
