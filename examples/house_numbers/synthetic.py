@@ -17,6 +17,7 @@ _WIDTH = 28 + (LONGEST - 1) * _STEP
 _LARGEST_WIDTH, _LARGEST_SHIFT = 58.0, 24.0
 _SMALLEST_SCALE, _LARGEST_SCALE = 0.55, 1.3
 _PATCHES, _PATCH = 10, 10
+_WAVES = 4
 
 
 def house_numbers(
@@ -30,8 +31,10 @@ def house_numbers(
     masks = wk.warp_batch(rows, _places(lengths, side, random), (side, side)).astype(np.float32) / 255
     background = _clutter(digits, count, side, random)
     # bright on dark or dark on bright, never too faint to read
-    contrast = random.uniform(70, 140, (count, 1, 1)) * random.choice([-1, 1], (count, 1, 1))
-    level = np.where(contrast > 0, random.uniform(20, 90, (count, 1, 1)), random.uniform(165, 235, (count, 1, 1)))
+    is_bright = random.random((count, 1, 1)) < 0.5
+    contrast = np.where(is_bright, 1, -1) * random.uniform(70, 140, (count, 1, 1))
+    level = np.where(is_bright, random.uniform(20, 90, (count, 1, 1)), random.uniform(165, 235, (count, 1, 1)))
+    contrast, level = contrast.astype(np.float32), level.astype(np.float32)
     pictures = level + background + masks * (contrast - background)
     pictures += 4 * random.standard_normal(pictures.shape, np.float32)
     return np.clip(np.round(pictures), 0, 255).astype(np.uint8), numbers
@@ -74,9 +77,8 @@ def _places(lengths: np.ndarray, side: int, random: np.random.Generator) -> np.n
 
 def _clutter(digits: np.ndarray, count: int, side: int, random: np.random.Generator) -> np.ndarray:
     """What lies behind the numbers, around zero: soft shades and pieces of other digits (count, side, side)."""
-    coarse = random.uniform(-25, 25, (count, 4, 4)).astype(np.float32)
-    spread = wk.Affine.scaling(3 / (side - 1))
-    shades = wk.warp_batch(coarse, spread, (side, side), interpolation="bicubic", mode="edge")
+    waves = np.cos(np.pi / side * np.outer(np.arange(side) + 0.5, np.arange(_WAVES))).astype(np.float32)
+    shades = waves @ random.uniform(-10, 10, (count, _WAVES, _WAVES)).astype(np.float32) @ waves.T
     number = round(_PATCHES * side / 64)
     strengths = random.uniform(-70, 70, (count, number)).astype(np.float32) / 255
     for n in range(number):
