@@ -23,7 +23,7 @@ from warpkit.localiser import (
 MODELS = ("CNN", "ST-CNN Single", "ST-CNN Multi")
 FILTERS = {64: (16, 32, 48, 64), 128: (8, 16, 32, 48, 64)}
 HIDDEN = 256
-LOCALISER_RATE = 0.1  # as in the paper
+LOCALISER_RATE = 0.5
 TRANSFORMERS_OF_MULTI = 4
 
 
@@ -36,8 +36,10 @@ def build(model: str, side: int, seed: int) -> Sequential:
         if model == "ST-CNN Multi" and n < TRANSFORMERS_OF_MULTI:
             look = Localiser.fully_connected(shape, "affine", random, rate=LOCALISER_RATE)
             layers.append(_transformer(look, shape))
-        size = 3 if n else 5
-        layers += [Conv2D(shape[2], filters, size, random, padding=size // 2), MaxPool2D(2), Relu()]
+        if n == 0:  # strides, where the paper pools: most of a step would be spent here
+            layers += [Conv2D(shape[2], filters, 5, random, stride=2, padding=2), Relu()]
+        else:
+            layers += [Conv2D(shape[2], filters, 3, random, padding=1), MaxPool2D(2), Relu()]
         shape = (shape[0] // 2, shape[1] // 2, filters)
     classes = NONE + 1
     head = [*dense(shape, [HIDDEN], random), Linear(HIDDEN, LONGEST * classes, random), Reshape(LONGEST, classes)]
