@@ -9,6 +9,7 @@ from house_numbers.synthetic import LONGEST, NONE
 from warpkit.localiser import (
     AveragePool2D,
     Conv2D,
+    Family,
     Layer,
     Linear,
     Localiser,
@@ -18,12 +19,15 @@ from warpkit.localiser import (
     Sequential,
     SpatialTransformer,
     dense,
+    family,
 )
 
 MODELS = ("CNN", "ST-CNN Single", "ST-CNN Multi")
 FILTERS = {64: (16, 32, 48, 64), 128: (8, 16, 32, 48, 64)}
 HIDDEN = 256
 LOCALISER_RATE = 0.5
+# Numbers of an affine theta, row by row: a transformer that looks beyond the picture has no gradient that would bring it back.
+BOUNDS = ([0.2, -0.6, -0.8, -0.6, 0.2, -0.8], [1.5, 0.6, 0.8, 0.6, 1.5, 0.8])
 TRANSFORMERS_OF_MULTI = 4
 
 
@@ -34,7 +38,7 @@ def build(model: str, side: int, seed: int) -> Sequential:
     layers: list[Layer] = [_transformer(_looking(shape, random), shape)] if model == "ST-CNN Single" else []
     for n, filters in enumerate(FILTERS[side]):
         if model == "ST-CNN Multi" and n < TRANSFORMERS_OF_MULTI:
-            look = Localiser.fully_connected(shape, "affine", random, rate=LOCALISER_RATE)
+            look = Localiser.fully_connected(shape, _maps(), random, rate=LOCALISER_RATE)
             layers.append(_transformer(look, shape))
         if n == 0:  # strides, where the paper pools: most of a step would be spent here
             layers += [Conv2D(shape[2], filters, 5, random, stride=2, padding=2), Relu()]
@@ -51,8 +55,12 @@ def _looking(shape: tuple[int, int, int], random: np.random.Generator) -> Locali
     body: list[Layer] = [AveragePool2D(shape[0] // 32), Conv2D(shape[2], 32, 5, random), MaxPool2D(2), Relu()]
     body += [Conv2D(32, 32, 5, random), Relu()]
     body += dense(Sequential(*body).output_shape(shape), [32, 32], random)
-    return Localiser(Sequential(*body), shape, "affine", random, rate=LOCALISER_RATE)
+    return Localiser(Sequential(*body), shape, _maps(), random, rate=LOCALISER_RATE)
 
 
 def _transformer(look: Localiser, shape: tuple[int, int, int]) -> SpatialTransformer:
-    return SpatialTransformer(look, "affine", shape[:2], mode="edge")
+    return SpatialTransformer(look, _maps(), shape[:2], mode="edge")
+
+
+def _maps() -> Family:
+    return family("affine", bounds=BOUNDS)

@@ -28,11 +28,14 @@ TEST_COUNT, TEST_SEED = 4000, 67890
 
 
 def prepared(pictures: np.ndarray) -> np.ndarray:
-    """Grey pictures (N, side, side) uint8 as nets take them: (N, side, side, 1) float32, each of mean 0 and deviation 1."""
+    """Grey pictures (N, side, side) uint8 as nets take them: (N, side, side, 1) float32.
+
+    How far each pixel is from the picture's mean, in standard deviations: the same for bright digits on dark and dark on bright.
+    """
     values = pictures.astype(np.float32)[..., None]
     values -= values.mean(axis=(1, 2, 3), keepdims=True)
     values /= np.maximum(values.std(axis=(1, 2, 3), keepdims=True), 1)
-    return values
+    return np.abs(values)
 
 
 def synthetic_test(digits: np.ndarray, labels: np.ndarray, side: int) -> Examples:
