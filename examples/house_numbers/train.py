@@ -30,7 +30,7 @@ TEST_COUNT, TEST_SEED = 4000, 67890
 def prepared(pictures: np.ndarray) -> np.ndarray:
     """Grey pictures (N, side, side) uint8 as nets take them: (N, side, side, 1) float32.
 
-    How far each pixel is from the picture's mean, in standard deviations: the same for bright digits on dark and dark on bright.
+    How far each pixel is from the picture's mean, in standard deviations: bright digits on dark look as dark ones on bright.
     """
     values = pictures.astype(np.float32)[..., None]
     values -= values.mean(axis=(1, 2, 3), keepdims=True)
