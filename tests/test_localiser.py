@@ -14,6 +14,7 @@ from warpkit.localiser import (
     Localiser,
     MaxPool2D,
     Parallel,
+    Parameter,
     Relu,
     Reshape,
     Sequential,
@@ -190,6 +191,20 @@ def test_the_gradient_scale_is_the_localisers_alone():
         gradients.append({name: p.gradient for name, p in transformer.parameters().items()})
     for name, full in gradients[0].items():
         np.testing.assert_allclose(gradients[1][name], 0.25 * full, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimiser", [SGD, Adam])
+def test_a_rate_may_begin_later(optimiser):
+    parameters = {"early": Parameter(np.ones(3)), "late": Parameter(np.ones(3), rate=lambda step: 0.0 if step < 2 else 0.5)}
+    training = optimiser(parameters, 0.1)
+    values = []
+    for _ in range(3):
+        for parameter in parameters.values():
+            parameter.gradient[:] = 1
+        training.step()
+        values.append(parameters["late"].value[0])
+    assert values[:2] == [1, 1]
+    np.testing.assert_allclose([values[2], parameters["early"].value[0]], [0.95, 0.7], rtol=1e-6)
 
 
 def test_softmax_cross_entropy():

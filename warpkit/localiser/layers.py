@@ -11,8 +11,8 @@ Images are (N, H, W, C), rows of numbers (N, F), in the dtype of the parameters:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,6 +23,7 @@ from ..kernels.stages import frozen
 from ..threads import run_ranges
 
 Array = NDArray[Any]
+Rate: TypeAlias = float | Callable[[int], float]
 
 # Windows that are copied at once: they stay in the cache between the copy and the matrix product.
 _LARGEST_WINDOWS = 2 * 2**20
@@ -41,11 +42,12 @@ class Parameter:
     ----------
     value, gradient : arrays of one shape
         ``gradient`` is the sum of what backprop added since the last step of an optimiser.
-    rate : float
-        Factor of the learning rate, for parts of a net that should learn slower.
+    rate : float or function
+        Factor of the learning rate, or what gives it for the number of steps that are done: for parts of a net that should
+        learn slower, or begin later.
     """
 
-    def __init__(self, value: Array, rate: float = 1.0) -> None:
+    def __init__(self, value: Array, rate: Rate = 1.0) -> None:
         self.value = value
         self.gradient = np.zeros_like(value)
         self.rate = rate

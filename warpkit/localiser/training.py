@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layers import Array, Layer, Parameter
-
-Rate = float | Callable[[int], float]
+from .layers import Array, Layer, Parameter, Rate
 
 
 def softmax_cross_entropy(logits: Array, labels: NDArray[np.integer[Any]]) -> tuple[float, Array]:
@@ -50,6 +48,10 @@ def step_schedule(rate: float, every: int, factor: float = 0.1) -> Callable[[int
     return lambda step: rate * factor ** (step // every)
 
 
+def _now(rate: Rate, steps: int) -> float:
+    return rate(steps) if callable(rate) else rate
+
+
 class Optimiser(ABC):
     """Changes parameters by their gradients.
 
@@ -71,11 +73,11 @@ class Optimiser(ABC):
 
     def step(self) -> None:
         """One step down, after which all gradients are zero."""
-        rate = self._rate(self.steps) if callable(self._rate) else self._rate
+        rate, done = _now(self._rate, self.steps), self.steps
         self.steps += 1
         for name, parameter in self._parameters.items():
             memory = [self._memory[state][name] for state in self._states]
-            self._update(parameter.value, parameter.gradient, rate * parameter.rate, *memory)
+            self._update(parameter.value, parameter.gradient, rate * _now(parameter.rate, done), *memory)
             parameter.gradient[...] = 0
 
     @abstractmethod

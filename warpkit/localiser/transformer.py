@@ -15,7 +15,7 @@ from ..kernels.taps import INTERPOLATIONS, MODES
 from ..shared_splines import SharedSplines, is_small
 from ..transforms import ThinPlateSpline, Transform
 from .families import Family, family
-from .layers import Array, AveragePool2D, Backprop, Conv2D, Flatten, Layer, Linear, MaxPool2D, Parameter, Relu, Sequential
+from .layers import Array, AveragePool2D, Backprop, Conv2D, Flatten, Layer, Linear, MaxPool2D, Parameter, Rate, Relu, Sequential
 
 Pull: TypeAlias = Callable[[Array, bool], tuple[Array | None, NDArray[np.float64]]]
 
@@ -30,12 +30,13 @@ class Localiser(Sequential):
     input_shape : (H, W, C)
     maps : Family or its name
     random : numpy.random.Generator
-    rate : float, default 1
-        Factor of the learning rate of all its parameters.
+    rate : float or function, default 1
+        Factor of the learning rate of all its parameters, or what gives it for the number of steps that are done: a transformer
+        that moves before the rest of the net recognises anything may move away from what it should look at.
     """
 
     def __init__(
-        self, body: Layer, input_shape: tuple[int, ...], maps: Family | str, random: np.random.Generator, *, rate: float = 1.0
+        self, body: Layer, input_shape: tuple[int, ...], maps: Family | str, random: np.random.Generator, *, rate: Rate = 1.0
     ) -> None:
         maps = family(maps) if isinstance(maps, str) else maps
         (features,) = body.output_shape(input_shape)
@@ -54,7 +55,7 @@ class Localiser(Sequential):
         random: np.random.Generator,
         *,
         hidden: Sequence[int] = (32, 32),
-        rate: float = 1.0,
+        rate: Rate = 1.0,
     ) -> Localiser:
         """Fully connected layers of ``hidden`` units."""
         return cls(Sequential(*dense(input_shape, hidden, random)), input_shape, maps, random, rate=rate)
@@ -70,7 +71,7 @@ class Localiser(Sequential):
         filters: Sequence[int] = (20, 20),
         size: int = 5,
         hidden: Sequence[int] = (20,),
-        rate: float = 1.0,
+        rate: Rate = 1.0,
     ) -> Localiser:
         """Convolutions of ``size`` x ``size`` with pools of 2 x 2 between them, on images of half the size, then ``hidden``."""
         layers: list[Layer] = [AveragePool2D(2)] if halved else []
