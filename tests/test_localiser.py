@@ -207,6 +207,13 @@ def test_a_rate_may_begin_later(optimiser):
     np.testing.assert_allclose([values[2], parameters["early"].value[0]], [0.95, 0.7], rtol=1e-6)
 
 
+@pytest.mark.parametrize("make", [Localiser.fully_connected, Localiser.convolutional])
+def test_the_head_of_a_localiser_may_have_a_rate_of_its_own(make):
+    parameters = list(make((28, 28, 1), "affine", random(), rate=0.1, head_rate=0.5).parameters().values())
+    assert [parameter.rate for parameter in parameters] == [0.1] * (len(parameters) - 2) + [0.5] * 2
+    assert {parameter.rate for parameter in make((28, 28, 1), "affine", random(), rate=0.1).parameters().values()} == {0.1}
+
+
 def test_softmax_cross_entropy():
     logits, labels = random().normal(size=(3, 5, 11)), random().integers(0, 11, (3, 5))
     loss, _ = softmax_cross_entropy(logits, labels)

@@ -3,6 +3,8 @@ its first four convolutions (Jaderberg et al. 2015, section 4.2), narrower and s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from house_numbers.synthetic import LONGEST, NONE
 
@@ -23,17 +25,20 @@ from warpkit.localiser import (
 )
 
 MODELS = ("CNN", "ST-CNN Single", "ST-CNN Multi")
-FILTERS = {64: (16, 32, 48, 64), 128: (8, 16, 32, 48, 64)}
+SEEN = 64  # larger pictures are brought to this size by averages, after the first transformer, which can look closer before
+FILTERS = (16, 32, 48, 64)
 HIDDEN = 256
-LOCALISER_RATE, WARM_UP_STEPS = 0.2, 1600
+BODY_RATE, HEAD_RATE, WARM_UP_STEPS = 0.02, 1.0, 400
 # Numbers of an affine theta, row by row: a transformer that looks beyond the picture has no gradient that would bring it back.
 BOUNDS = ([0.2, -0.6, -0.8, -0.6, 0.2, -0.8], [1.5, 0.6, 0.8, 0.6, 1.5, 0.8])
-TRANSFORMERS_OF_MULTI = 4
 
 
-def localiser_rate(step: int) -> float:
+def _after_warm_up(rate: float) -> Callable[[int], float]:
     """Transformers stay the identity until the rest of the net has begun to read: before, they would go anywhere."""
-    return 0.0 if step < WARM_UP_STEPS else LOCALISER_RATE
+    return lambda step: 0.0 if step < WARM_UP_STEPS else rate
+
+
+RATES = {"rate": _after_warm_up(BODY_RATE), "head_rate": _after_warm_up(HEAD_RATE)}
 
 
 def build(model: str, side: int, seed: int) -> Sequential:
@@ -41,14 +46,15 @@ def build(model: str, side: int, seed: int) -> Sequential:
     random = np.random.default_rng(seed)
     shape = (side, side, 1)
     layers: list[Layer] = [_transformer(_looking(shape, random), shape)] if model == "ST-CNN Single" else []
-    for n, filters in enumerate(FILTERS[side]):
-        if model == "ST-CNN Multi" and n < TRANSFORMERS_OF_MULTI:
-            look = Localiser.fully_connected(shape, _maps(), random, rate=localiser_rate)
+    for n, filters in enumerate(FILTERS):
+        if model == "ST-CNN Multi":
+            look = Localiser.fully_connected(shape, _maps(), random, **RATES)
             layers.append(_transformer(look, shape))
-        if n == 0:  # strides, where the paper pools: most of a step would be spent here
-            layers += [Conv2D(shape[2], filters, 5, random, stride=2, padding=2), Relu()]
-        else:
-            layers += [Conv2D(shape[2], filters, 3, random, padding=1), MaxPool2D(2), Relu()]
+        if n == 0 and side > SEEN:
+            layers.append(AveragePool2D(side // SEEN))
+            shape = (SEEN, SEEN, 1)
+        size = 3 if n else 5
+        layers += [Conv2D(shape[2], filters, size, random, padding=size // 2), MaxPool2D(2), Relu()]
         shape = (shape[0] // 2, shape[1] // 2, filters)
     classes = NONE + 1
     head = [*dense(shape, [HIDDEN], random), Linear(HIDDEN, LONGEST * classes, random), Reshape(LONGEST, classes)]
@@ -60,7 +66,7 @@ def _looking(shape: tuple[int, int, int], random: np.random.Generator) -> Locali
     body: list[Layer] = [AveragePool2D(shape[0] // 32), Conv2D(shape[2], 32, 5, random), MaxPool2D(2), Relu()]
     body += [Conv2D(32, 32, 5, random), Relu()]
     body += dense(Sequential(*body).output_shape(shape), [32, 32], random)
-    return Localiser(Sequential(*body), shape, _maps(), random, rate=localiser_rate)
+    return Localiser(Sequential(*body), shape, _maps(), random, **RATES)
 
 
 def _transformer(look: Localiser, shape: tuple[int, int, int]) -> SpatialTransformer:

@@ -30,12 +30,14 @@ TEST_COUNT, TEST_SEED = 4000, 67890
 def prepared(pictures: np.ndarray) -> np.ndarray:
     """Grey pictures (N, side, side) uint8 as nets take them: (N, side, side, 1) float32.
 
-    How far each pixel is from the picture's mean, in standard deviations: bright digits on dark look as dark ones on bright.
+    How far each pixel is from the picture's mean, in standard deviations, so that bright digits on dark look as dark ones on
+    bright; less the mean of that.
     """
     values = pictures.astype(np.float32)[..., None]
     values -= values.mean(axis=(1, 2, 3), keepdims=True)
     values /= np.maximum(values.std(axis=(1, 2, 3), keepdims=True), 1)
-    return np.abs(values)
+    values = np.abs(values)
+    return values - values.mean(axis=(1, 2, 3), keepdims=True)
 
 
 def synthetic_test(digits: np.ndarray, labels: np.ndarray, side: int) -> Examples:

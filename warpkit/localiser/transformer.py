@@ -33,10 +33,20 @@ class Localiser(Sequential):
     rate : float or function, default 1
         Factor of the learning rate of all its parameters, or what gives it for the number of steps that are done: a transformer
         that moves before the rest of the net recognises anything may move away from what it should look at.
+    head_rate : float or function, default: rate
+        That of the last layer. While it is next to zero, what reaches the body is mostly noise; Adam makes full steps of it all
+        the same, and units die. A body that learns much slower than its head is safe.
     """
 
     def __init__(
-        self, body: Layer, input_shape: tuple[int, ...], maps: Family | str, random: np.random.Generator, *, rate: Rate = 1.0
+        self,
+        body: Layer,
+        input_shape: tuple[int, ...],
+        maps: Family | str,
+        random: np.random.Generator,
+        *,
+        rate: Rate = 1.0,
+        head_rate: Rate | None = None,
     ) -> None:
         maps = family(maps) if isinstance(maps, str) else maps
         (features,) = body.output_shape(input_shape)
@@ -46,6 +56,8 @@ class Localiser(Sequential):
         super().__init__(body, head)
         for parameter in self.parameters().values():
             parameter.rate = rate
+        for parameter in head.parameters().values():
+            parameter.rate = rate if head_rate is None else head_rate
 
     @classmethod
     def fully_connected(
@@ -56,9 +68,11 @@ class Localiser(Sequential):
         *,
         hidden: Sequence[int] = (32, 32),
         rate: Rate = 1.0,
+        head_rate: Rate | None = None,
     ) -> Localiser:
         """Fully connected layers of ``hidden`` units."""
-        return cls(Sequential(*dense(input_shape, hidden, random)), input_shape, maps, random, rate=rate)
+        body = Sequential(*dense(input_shape, hidden, random))
+        return cls(body, input_shape, maps, random, rate=rate, head_rate=head_rate)
 
     @classmethod
     def convolutional(
@@ -72,6 +86,7 @@ class Localiser(Sequential):
         size: int = 5,
         hidden: Sequence[int] = (20,),
         rate: Rate = 1.0,
+        head_rate: Rate | None = None,
     ) -> Localiser:
         """Convolutions of ``size`` x ``size`` with pools of 2 x 2 between them, on images of half the size, then ``hidden``."""
         layers: list[Layer] = [AveragePool2D(2)] if halved else []
@@ -82,7 +97,8 @@ class Localiser(Sequential):
             layers += [Conv2D(channels, count, size, random), *([] if is_last else [MaxPool2D(2)]), Relu()]
             channels = count
         shape = Sequential(*layers).output_shape(input_shape)
-        return cls(Sequential(*layers, *dense(shape, hidden, random)), input_shape, maps, random, rate=rate)
+        body = Sequential(*layers, *dense(shape, hidden, random))
+        return cls(body, input_shape, maps, random, rate=rate, head_rate=head_rate)
 
 
 def dense(input_shape: tuple[int, ...], widths: Sequence[int], random: np.random.Generator) -> list[Layer]:
