@@ -25,13 +25,13 @@ def four_inside(source, at, step, real):
 
 
 @inlined
-def four_at_border(source, first, row, columns, width, channels, channel, cval):
+def four_at_border(source, first, row, columns, pitch, step, channel, cval):
     """Four pixels that have been through the border rule, of one row that has."""
     return (
-        tap(source, first, tap_index(row, columns[0], width, channels), channel, cval),
-        tap(source, first, tap_index(row, columns[1], width, channels), channel, cval),
-        tap(source, first, tap_index(row, columns[2], width, channels), channel, cval),
-        tap(source, first, tap_index(row, columns[3], width, channels), channel, cval),
+        tap(source, first, tap_index(row, columns[0], pitch, step), channel, cval),
+        tap(source, first, tap_index(row, columns[1], pitch, step), channel, cval),
+        tap(source, first, tap_index(row, columns[2], pitch, step), channel, cval),
+        tap(source, first, tap_index(row, columns[3], pitch, step), channel, cval),
     )
 
 
@@ -64,10 +64,10 @@ def cubic_sample_run(
                 else:
                     value = weigh(
                         weights_y,
-                        weigh(weights_x, *four_at_border(source, plane, rows[0], columns, width, channels, c, cval[c])),
-                        weigh(weights_x, *four_at_border(source, plane, rows[1], columns, width, channels, c, cval[c])),
-                        weigh(weights_x, *four_at_border(source, plane, rows[2], columns, width, channels, c, cval[c])),
-                        weigh(weights_x, *four_at_border(source, plane, rows[3], columns, width, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[0], columns, width * channels, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[1], columns, width * channels, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[2], columns, width * channels, channels, c, cval[c])),
+                        weigh(weights_x, *four_at_border(source, plane, rows[3], columns, width * channels, channels, c, cval[c])),
                     )
                 value = lowest if value < lowest else value
                 value = highest if value > highest else value
@@ -91,10 +91,10 @@ def cubic_slope_run(
         for p in range(planes):
             plane = from_here + p * source_size
             for c in range(channels):
-                first = four_at_border(source, plane, rows[0], columns, width, channels, c, cval[c])
-                second = four_at_border(source, plane, rows[1], columns, width, channels, c, cval[c])
-                third = four_at_border(source, plane, rows[2], columns, width, channels, c, cval[c])
-                fourth = four_at_border(source, plane, rows[3], columns, width, channels, c, cval[c])
+                first = four_at_border(source, plane, rows[0], columns, width * channels, channels, c, cval[c])
+                second = four_at_border(source, plane, rows[1], columns, width * channels, channels, c, cval[c])
+                third = four_at_border(source, plane, rows[2], columns, width * channels, channels, c, cval[c])
+                fourth = four_at_border(source, plane, rows[3], columns, width * channels, channels, c, cval[c])
                 slope_x = weigh(
                     weights_y, weigh(slopes_x, *first), weigh(slopes_x, *second), weigh(slopes_x, *third),
                     weigh(slopes_x, *fourth),
@@ -123,7 +123,7 @@ def cubic_scatter_run(
         weights_x, weights_y = cubic_weights(real(t), a), cubic_weights(real(s), a)
         for m in range(4):
             for q in range(4):
-                index = tap_index(rows[m], columns[q], width, channels)
+                index = tap_index(rows[m], columns[q], width * channels, channels)
                 weight = weights_y[m] * weights_x[q]
                 if weight != 0 and owned_from <= index < owned_to:
                     for p in range(planes):

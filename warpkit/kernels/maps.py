@@ -361,21 +361,36 @@ def thin_plate_pull(x, y, gx, gy, params, at, grads):
 
 
 @shared
-def displacement_pull(x, y, gx, gy, params, at, grads):
+def displacement_corners(x, y, params, at):
+    """Where the four samples around a point begin (top left, top right, bottom left, bottom right), and their weights."""
     rows, columns = int(params[at]), int(params[at + 1])
     j, a = displacement_cell(x, columns)
     i, b = displacement_cell(y, rows)
     right = 2 if a > 0 else 0
     below = 2 * columns if b > 0 else 0
-    p = at + DISPLACEMENT_HEADER + 2 * (i * columns + j)
-    for axis in range(2):
-        g = gx if axis == 0 else gy
-        grads[p + axis] += g * (1 - a) * (1 - b)
-        grads[p + right + axis] += g * a * (1 - b)
-        grads[p + below + axis] += g * (1 - a) * b
-        grads[p + below + right + axis] += g * a * b
+    here = at + DISPLACEMENT_HEADER + 2 * (i * columns + j)
+    return (
+        here, here + right, here + below, here + below + right,
+        (1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b,
+    )  # fmt: skip
+
+
+@shared
+def displacement_cotangent(x, y, gx, gy, params, at):
     x_x, x_y, y_x, y_y = displacement_jacobian(x, y, params, at)
     return gx * x_x + gy * y_x, gx * x_y + gy * y_y
+
+
+@shared
+def displacement_pull(x, y, gx, gy, params, at, grads):
+    here, right, below, beside, weight_here, weight_right, weight_below, weight_beside = displacement_corners(x, y, params, at)
+    for axis in range(2):
+        g = gx if axis == 0 else gy
+        grads[here + axis] += g * weight_here
+        grads[right + axis] += g * weight_right
+        grads[below + axis] += g * weight_below
+        grads[beside + axis] += g * weight_beside
+    return displacement_cotangent(x, y, gx, gy, params, at)
 
 
 @shared
@@ -390,6 +405,13 @@ def forward_pull(kind, x, y, gx, gy, params, at, grads):
 
 
 @shared
+def inverse_cotangent(kind, x_out, y_out, gx, gy, params, at):
+    """J^-T g, J that of a map at the point to which its inverse leads."""
+    a, b, c, d = forward_jacobian(kind, x_out, y_out, params, at)
+    return solve_2x2(a, c, b, d, gx, gy)
+
+
+@shared
 def map_pull(kind, x, y, x_out, y_out, gx, gy, params, at, grads):
     """Pull of one stage that sent (x, y) to (x_out, y_out).
 
@@ -398,7 +420,6 @@ def map_pull(kind, x, y, x_out, y_out, gx, gy, params, at, grads):
     """
     if kind > 0:
         return forward_pull(kind, x, y, gx, gy, params, at, grads)
-    a, b, c, d = forward_jacobian(-kind, x_out, y_out, params, at)
-    hx, hy = solve_2x2(a, c, b, d, gx, gy)
+    hx, hy = inverse_cotangent(-kind, x_out, y_out, gx, gy, params, at)
     forward_pull(-kind, x_out, y_out, -hx, -hy, params, at, grads)
     return hx, hy

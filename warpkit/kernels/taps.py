@@ -51,6 +51,7 @@ def fold_coordinate(x, size, mode):
     length = float(period(size, mode))
     if -length <= x <= 2 * length:
         return x
+    # on CUDA off by an ulp of x, whatever the length
     return x % length
 
 
@@ -73,11 +74,14 @@ def border_index(i, size, mode):
 
 
 @shared
-def tap_index(row, column, width, channels):
-    """Where a tap's channels begin in a plane; ``OUTSIDE`` if the border rule said so."""
+def tap_index(row, column, pitch, step):
+    """Where a tap's channels begin in a plane, whose rows are ``pitch`` and whose pixels are ``step`` elements apart.
+
+    ``OUTSIDE`` if the border rule said so.
+    """
     if row < 0 or column < 0:
         return OUTSIDE
-    return (row * width + column) * channels
+    return row * pitch + column * step
 
 
 @inlined
@@ -102,22 +106,28 @@ def split(x, origin, below_one):
     return whole, min(type(below_one)(x - origin - whole), below_one)
 
 
+@inlined
+def bilinear_axis(x, size, mode, below_one):
+    """The two taps of a finite coordinate along one axis, through the border rule, and the weight of the second."""
+    x = fold_coordinate(x, size, mode)
+    first = int(math.floor(x))
+    # one pixel on where the distance rounds to 1
+    steps, weight = split(x, first, below_one)
+    first = first + steps
+    return border_index(first, size, mode), border_index(first + 1, size, mode), weight
+
+
 @shared
 def bilinear_taps(x, y, height, width, channels, mode, below_one):
     """The taps of a finite point anywhere (top left, top right, bottom left, bottom right), and its weights along x and y."""
-    x, y = fold_coordinate(x, width, mode), fold_coordinate(y, height, mode)
-    left, top = int(math.floor(x)), int(math.floor(y))
-    # one pixel on where the distance rounds to 1
-    steps_x, weight_x = split(x, left, below_one)
-    steps_y, weight_y = split(y, top, below_one)
-    left, top = left + steps_x, top + steps_y
-    right, bottom = border_index(left + 1, width, mode), border_index(top + 1, height, mode)
-    left, top = border_index(left, width, mode), border_index(top, height, mode)
+    left, right, weight_x = bilinear_axis(x, width, mode, below_one)
+    top, bottom, weight_y = bilinear_axis(y, height, mode, below_one)
+    pitch = width * channels
     return (
-        tap_index(top, left, width, channels),
-        tap_index(top, right, width, channels),
-        tap_index(bottom, left, width, channels),
-        tap_index(bottom, right, width, channels),
+        tap_index(top, left, pitch, channels),
+        tap_index(top, right, pitch, channels),
+        tap_index(bottom, left, pitch, channels),
+        tap_index(bottom, right, pitch, channels),
         weight_x,
         weight_y,
     )
@@ -133,14 +143,18 @@ def nearest_index(x):
     return np.int32(whole + np.int32(x - whole >= 0.5))
 
 
+@inlined
+def nearest_axis(x, size, mode):
+    """The tap nearest to a finite coordinate along one axis; half a pixel belongs to the next."""
+    x = fold_coordinate(x, size, mode)
+    first = int(math.floor(x))
+    return border_index(first + (x - first >= 0.5), size, mode)
+
+
 @shared
 def nearest_tap(x, y, height, width, channels, mode):
     """The tap nearest to a finite point anywhere; half a pixel belongs to the right and lower neighbour."""
-    x, y = fold_coordinate(x, width, mode), fold_coordinate(y, height, mode)
-    left, top = int(math.floor(x)), int(math.floor(y))
-    column = border_index(left + (x - left >= 0.5), width, mode)
-    row = border_index(top + (y - top >= 0.5), height, mode)
-    return tap_index(row, column, width, channels)
+    return tap_index(nearest_axis(y, height, mode), nearest_axis(x, width, mode), width * channels, channels)
 
 
 @inlined
@@ -199,11 +213,12 @@ def cubic_weights(t, a):
 
     ``a`` is the kernel's slope at distance 1; -1/2 is Catmull-Rom, which is exact for parabolas; OpenCV and PyTorch have -3/4.
     """
-    s = 1 - t
+    one, two, three = type(a)(1), type(a)(2), type(a)(3)
+    s = one - t
     return (
         a * t * s * s,
-        ((a + 2) * t - (a + 3)) * t * t + 1,
-        ((a + 2) * s - (a + 3)) * s * s + 1,
+        ((a + two) * t - (a + three)) * t * t + one,
+        ((a + two) * s - (a + three)) * s * s + one,
         a * s * t * t,
     )
 
@@ -211,12 +226,13 @@ def cubic_weights(t, a):
 @shared
 def cubic_slopes(t, a):
     """Derivatives of :func:`cubic_weights` by t."""
-    s = 1 - t
+    one, two, three = type(a)(1), type(a)(2), type(a)(3)
+    s = one - t
     return (
-        a * s * (s - 2 * t),
-        (3 * (a + 2) * t - 2 * (a + 3)) * t,
-        -(3 * (a + 2) * s - 2 * (a + 3)) * s,
-        a * t * (2 * s - t),
+        a * s * (s - two * t),
+        (three * (a + two) * t - two * (a + three)) * t,
+        -(three * (a + two) * s - two * (a + three)) * s,
+        a * t * (two * s - t),
     )
 
 
@@ -252,5 +268,5 @@ def to_pixel(value, like):
     if pixel(0.5) == 0:  # an integer type; known to the compiler
         shifted = value + type(value)(0.5)
         whole = np.int32(shifted)
-        return pixel(whole - np.int32(shifted < whole))
+        return pixel(whole - np.int32(shifted < type(value)(whole)))
     return pixel(value)
