@@ -38,10 +38,19 @@ def plain_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """``value`` as an array of any dtype; refuses masked arrays, whose mask would be lost, and ragged sequences."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array, got a masked array; fill it first")
+    if is_on_gpu(value):
+        raise TypeError(f"{name} must be an array on the host, got {type(value).__name__} on a GPU")
     try:
         return np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be an array of numbers, got a ragged sequence") from None
+
+
+def is_on_gpu(value: Any) -> bool:
+    """Whether an array lives on a GPU; imports nothing to find out."""
+    return not isinstance(value, np.ndarray) and (
+        hasattr(value, "__cuda_array_interface__") or hasattr(value, "__cuda_ndarray__")
+    )
 
 
 def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Warps with their derivatives: the vector-Jacobian products of :mod:`warping`'s functions, and normal equations.
 
 Each ``*_vjp`` returns its output and a function that pulls the output's gradient back. Nothing is stored per pixel in between:
-coordinates are computed anew. Gradients are the same bits for any number of threads.
+coordinates are computed anew. Gradients are the same bits for any number of threads, and on a GPU in every run.
 
 Where the derivative does not exist, that is, where a point lies on a source pixel's centre along an axis, the slope is that
 of the cell to the right or below, as in PyTorch. Rounding of integer images is ignored.
@@ -33,6 +33,7 @@ def warp_vjp(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
     """:func:`warpkit.warp` with its derivative.
 
@@ -40,6 +41,8 @@ def warp_vjp(
     ----------
     image, inverse_map, output_shape, interpolation, mode, cval
         As for :func:`warpkit.warp`.
+    deterministic : bool
+        Whether gradients on a GPU are the same bits in every run; False is faster. On the CPU they always are.
 
     Returns
     -------
@@ -57,6 +60,13 @@ def warp_vjp(
     TypeError, ValueError
         As :func:`warpkit.warp`.
     """
+    if checks.is_on_gpu(image):
+        from . import gpu_warping
+
+        return gpu_warping.warp_batch_vjp(
+            "image", image, lambda _, shape: door.single_map(inverse_map, shape), output_shape, interpolation, mode, cval,
+            deterministic, _pull_params,
+        )  # fmt: skip
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     transform = door.as_transform("inverse_map", inverse_map)
@@ -79,8 +89,9 @@ def warp_batch_vjp(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
-    """:func:`warpkit.warp_batch` with its derivative.
+    """:func:`warpkit.warp_batch` with its derivative; ``deterministic`` as for :func:`warp_vjp`.
 
     Returns
     -------
@@ -93,17 +104,28 @@ def warp_batch_vjp(
     TypeError, ValueError
         As :func:`warpkit.warp_batch`; also if the maps differ in their number of parameters.
     """
+    if checks.is_on_gpu(images):
+        from . import gpu_warping
+
+        return gpu_warping.warp_batch_vjp(
+            "images", images, lambda count, shape: _alike(door.batch_maps(inverse_maps, count, shape)), output_shape,
+            interpolation, mode, cval, deterministic, _pull_params,
+        )  # fmt: skip
     sources = door.image_array("images", images, (3, 4))
     shape = sources.shape[1:3] if output_shape is None else checks.shape_2d("output_shape", output_shape)
-    maps = door.batch_maps(inverse_maps, len(sources), shape)
-    if len({transform.params.size for transform in maps.transforms}) > 1:
-        raise ValueError("inverse_maps must have the same number of parameters for their gradients to be one array")
+    maps = _alike(door.batch_maps(inverse_maps, len(sources), shape))
     output, pull = _batch_vjp(sources, maps, shape, interpolation, mode, cval)
 
     def pullback(grad_output: ArrayLike, image: bool = True, params: bool = True) -> tuple[Gradient, Gradient]:
         return pull(_gradient_array(grad_output, output.shape), image, params)
 
     return output, pullback
+
+
+def _alike(maps: Maps) -> Maps:
+    if len({transform.params.size for transform in maps.transforms}) > 1:
+        raise ValueError("inverse_maps must have the same number of parameters for their gradients to be one array")
+    return maps
 
 
 def sample_vjp(
@@ -113,8 +135,9 @@ def sample_vjp(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
-    """:func:`warpkit.sample` with its derivative.
+    """:func:`warpkit.sample` with its derivative; ``deterministic`` as for :func:`warp_vjp`.
 
     Returns
     -------
@@ -123,6 +146,10 @@ def sample_vjp(
         ``pullback(grad_output, image=True, grid=True) -> grad_image, grad_grid``; ``grad_grid`` (rows, columns, 2) per pixel
         of coordinate, in the type of the computation.
     """
+    if checks.is_on_gpu(image):
+        from . import gpu_warping
+
+        return gpu_warping.sample_vjp(image, grid, interpolation, mode, cval, deterministic)
     source = door.image_array("image", image, (2, 3))
     points = door.grid_array(grid)
     job = engine.problem("image", source[None], engine.NO_STAGES, points[None], interpolation, mode, cval)

@@ -18,15 +18,20 @@ Map: TypeAlias = Transform | NDArray[Any]
 
 def image_array(name: str, value: ArrayLike, ranks: tuple[int, int]) -> NDArray[Any]:
     array = checks.plain_array(name, value)
-    pixels.carrier_dtype(name, array.dtype)
-    if array.ndim not in ranks:
-        axes = "(H, W) or (H, W, C)" if ranks == (2, 3) else "(N, H, W) or (N, H, W, C)"
-        raise ValueError(f"{name} must have shape {axes}, got {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    if max(array.shape[:3]) >= 2**31:
-        raise ValueError(f"{name} must be below 2**31 pixels on each side, got shape {array.shape}")
+    check_image(name, array.shape, array.dtype, ranks)
     return array
+
+
+def check_image(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], ranks: tuple[int, int]) -> None:
+    """What must hold for an image or a batch of them, wherever it is."""
+    pixels.carrier_dtype(name, dtype)
+    if len(shape) not in ranks:
+        axes = "(H, W) or (H, W, C)" if ranks == (2, 3) else "(N, H, W) or (N, H, W, C)"
+        raise ValueError(f"{name} must have shape {axes}, got {shape}")
+    if 0 in shape:
+        raise ValueError(f"{name} must not be empty, got shape {shape}")
+    if max(shape[:3]) >= 2**31:
+        raise ValueError(f"{name} must be below 2**31 pixels on each side, got shape {shape}")
 
 
 def as_transform(name: str, value: Any) -> Transform:
@@ -78,6 +83,13 @@ class Maps(NamedTuple):
 
     transforms: list[Transform]
     pipelines: list[Pipeline]
+
+
+def single_map(inverse_map: Any, shape: tuple[int, ...]) -> Maps:
+    """The map of one image onto a canvas of ``shape``."""
+    transform = as_transform("inverse_map", inverse_map)
+    check_horizon("inverse_map", transform, shape)
+    return Maps([transform], [transform.pipeline])
 
 
 def batch_maps(inverse_maps: Any, count: int, shape: tuple[int, ...]) -> Maps:

@@ -1,4 +1,4 @@
-"""Warp and sample images: checks at the door, then the kernels."""
+"""Warp and sample images: checks at the door, then the kernels of the CPU or, for arrays on a GPU, of CUDA."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def warp(
     image : (H, W) or (H, W, C)
         uint8, uint16, int16, float32 and float64 are warped as they are. bool and int8 go through the next wider integer,
         32- and 64-bit integers through float64 (exact up to 2**53), float16 through float32; big-endian arrays are swapped and
-        arrays that are not C-contiguous copied first. Never changed.
+        arrays that are not C-contiguous copied first. Never changed. An array on a GPU (CuPy, PyTorch, JAX, Numba) is warped
+        there, and the result is one of the same library: see docs/cuda.md.
     inverse_map : Transform or matrix
         A matrix (2, 3) stands for ``Affine``, (3, 3) for ``Projective``.
     output_shape : (rows, columns), default: the image's
@@ -70,11 +71,17 @@ def warp(
     same bits for any number of threads. 8-bit pixels are bilinearly sampled in fixed point, within 0.53 levels of the exact
     value; the same bits on all processors if the map is a matrix.
     """
+    error = checks.not_negative("tolerance", tolerance)
+    if checks.is_on_gpu(image):
+        from . import gpu_warping
+
+        return gpu_warping.warp_batch(
+            "image", image, lambda _, shape: door.single_map(inverse_map, shape), output_shape, interpolation, mode, cval, out
+        )
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     transform = door.as_transform("inverse_map", inverse_map)
     door.check_horizon("inverse_map", transform, shape)
-    error = checks.not_negative("tolerance", tolerance)
     result = door.output_array(source, (*shape, *source.shape[2:]), out)
     engine.forward_into(
         engine.problem("image", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error),
@@ -109,10 +116,17 @@ def warp_batch(
     -------
     (N, rows, columns) or (N, rows, columns, C), of images' dtype
     """
+    error = checks.not_negative("tolerance", tolerance)
+    if checks.is_on_gpu(images):
+        from . import gpu_warping
+
+        return gpu_warping.warp_batch(
+            "images", images, lambda count, shape: door.batch_maps(inverse_maps, count, shape), output_shape,
+            interpolation, mode, cval, out,
+        )  # fmt: skip
     sources = door.image_array("images", images, (3, 4))
     shape = sources.shape[1:3] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     _, pipelines = door.batch_maps(inverse_maps, len(sources), shape)
-    error = checks.not_negative("tolerance", tolerance)
     results = door.output_array(sources, (len(sources), *shape, *sources.shape[3:]), out)
     step = len(sources) // len(pipelines)
     for n, pipeline in enumerate(pipelines):
@@ -152,6 +166,10 @@ def sample(
     TypeError, ValueError
         As :func:`warp`; also if the grid holds NaN or infinity, in which case what is in ``out`` is of no use.
     """
+    if checks.is_on_gpu(image):
+        from . import gpu_warping
+
+        return gpu_warping.sample(image, grid, interpolation, mode, cval, out)
     source = door.image_array("image", image, (2, 3))
     points = door.grid_array(grid)
     result = door.output_array(source, (*points.shape[:2], *source.shape[2:]), out)

@@ -1,0 +1,308 @@
+"""The CUDA driver, forward: one thread per output pixel, all channels; in large pictures a few rows per thread.
+
+    pixel (x, y)  ->  stage 1  ->  stage 2  ->  ...  ->  sample
+
+The per-point functions are those of the CPU. Arrays are flat; a :class:`Layout` says where their pixels are, so that channels-last,
+channels-first and sliced arrays need no copy. Kernels step through rows and images by the size of the launch: any number of blocks
+gives the same result. Coordinates are float64, taps and weights of the type of ``cval``; 8-bit pixels have integer weights, as on
+the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .compiling import inlined, shared
+from .cuda_target import cuda, kernel
+from .cubic import four_at_border, weigh
+from .maps import AFFINE, affine, map_point, projective
+from .rows import BEYOND, INSIDE, region_of_box, sampling_extent
+from .taps import (
+    BICUBIC,
+    BILINEAR,
+    NEAREST,
+    bilinear,
+    bilinear_axis,
+    cubic_start,
+    cubic_taps,
+    cubic_weights,
+    nearest_axis,
+    split,
+    tap,
+    tap_index,
+    to_pixel,
+)
+
+
+class Layout(NamedTuple):
+    """Sizes in pixels, and distances in elements from one image, row, pixel or channel to the next.
+
+    ``source`` is the image that is sampled (or its gradient), ``target`` the output (or its gradient). Points, where given, are
+    (count or 1, rows, columns, 2), contiguous. ``numbers`` holds kind and place of each stage, then the rows of parameters, in which
+    places are counted.
+    """
+
+    count: int
+    rows: int
+    columns: int
+    channels: int
+    height: int
+    width: int
+    source_image: int
+    source_row: int
+    source_column: int
+    source_channel: int
+    target_image: int
+    target_row: int
+    target_column: int
+    target_channel: int
+    has_points: int
+    points_image: int  # 0: all images share them
+    stages: int
+    params: int  # where the first row of parameters begins
+    params_image: int  # 0: all images share them
+    interpolation: int
+    mode: int
+
+
+@inlined
+def pipeline_point(points, numbers, layout, n, row, column, stages):
+    """Where the first ``stages`` of the stages send an output pixel."""
+    x, y = np.float64(column), np.float64(row)
+    if layout.has_points:
+        at = n * layout.points_image + (row * layout.columns + column) * 2
+        x, y = np.float64(points[at]), np.float64(points[at + 1])
+    first = layout.params + n * layout.params_image
+    for stage in range(stages):
+        x, y = map_point(int(numbers[2 * stage]), x, y, numbers, first + int(numbers[2 * stage + 1]))
+    return x, y
+
+
+@inlined
+def matrix_point(numbers, layout, n, row, column):
+    """As :func:`pipeline_point`, where one matrix is all there is."""
+    at = layout.params + n * layout.params_image
+    if numbers[0] == AFFINE:
+        return affine(np.float64(column), np.float64(row), numbers, at)
+    return projective(np.float64(column), np.float64(row), numbers, at)
+
+
+@inlined
+def region_of_point(x, y, interpolation, layout):
+    """``INSIDE`` if all taps are pixels of the source, ``BEYOND`` if all are the fill or there is no point, else ``MIXED``."""
+    if not (x - x) + (y - y) == 0:  # NaN or infinite
+        return BEYOND
+    low, high, reach = sampling_extent(interpolation)
+    return region_of_box(x, x, y, y, low, high, reach, layout.width, layout.height, layout.mode)
+
+
+@inlined
+def target_start(layout, n, row, column):
+    """Where the first channel of an output pixel is."""
+    return n * layout.target_image + row * layout.target_row + column * layout.target_column
+
+
+@inlined
+def as_pixel(value, like):
+    """:func:`to_pixel`, also for integers of more than 16 bits, which are sampled in float64; the CPU has them as float64 pixels."""
+    if type(like)(0.5) == 0 and type(value)(1) + type(value)(2.0**-30) != 1:  # known to the compiler
+        whole = int(math.floor(value))
+        return type(like)(whole + (value - whole >= 0.5))
+    return to_pixel(value, like)
+
+
+@shared
+def fill_pixel(target, here, cval, like, layout):
+    for c in range(layout.channels):
+        target[here + c * layout.target_channel] = as_pixel(cval, like)
+
+
+@shared
+def write_nearest(source, target, n, row, column, x, y, cval, layout):
+    here = target_start(layout, n, row, column)
+    if region_of_point(x, y, NEAREST, layout) == BEYOND:
+        fill_pixel(target, here, cval, source[0], layout)
+        return
+    at = tap_index(
+        nearest_axis(y, layout.height, layout.mode),
+        nearest_axis(x, layout.width, layout.mode),
+        layout.source_row,
+        layout.source_column,
+    )
+    first = n * layout.source_image
+    for c in range(layout.channels):
+        value = tap(source, first, at, c * layout.source_channel, cval)
+        target[here + c * layout.target_channel] = as_pixel(value, source[0])
+
+
+@inlined
+def cell_inside(x, below_one):
+    """The pixel at or before a coordinate inside, and the next one's weight."""
+    origin = 0.0
+    if type(below_one)(0.5) == 0:  # an integer type, known to the compiler, which needs an origin nearby
+        origin = math.floor(x)
+    steps, weight = split(x, origin, below_one)
+    return np.int32(origin) + steps, weight
+
+
+@inlined
+def bilinear_value(a, b, c, d, weight_x, weight_y, like):
+    """A pixel from its four taps: of the taps' type throughout."""
+    return as_pixel(bilinear(a, b, c, d, weight_x, weight_y), like)
+
+
+@shared
+def write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout):
+    here = target_start(layout, n, row, column)
+    region = region_of_point(x, y, BILINEAR, layout)
+    first = n * layout.source_image
+    if region == BEYOND:
+        fill_pixel(target, here, cval, source[0], layout)
+    elif region == INSIDE:
+        real = type(cval)
+        left, weight_x = cell_inside(x, below_one)
+        top, weight_y = cell_inside(y, below_one)
+        first += top * layout.source_row + left * layout.source_column
+        right, below = np.uint64(layout.source_column), np.uint64(layout.source_row)
+        for c in range(layout.channels):
+            at = np.uint64(first + c * layout.source_channel)
+            value = bilinear_value(
+                real(source[at]), real(source[at + right]), real(source[at + below]), real(source[at + below + right]),
+                weight_x, weight_y, source[0],
+            )  # fmt: skip
+            target[np.uint64(here + c * layout.target_channel)] = value
+    else:
+        left, right, weight_x = bilinear_axis(x, layout.width, layout.mode, below_one)
+        top, bottom, weight_y = bilinear_axis(y, layout.height, layout.mode, below_one)
+        pitch, step = layout.source_row, layout.source_column
+        top_left, top_right = tap_index(top, left, pitch, step), tap_index(top, right, pitch, step)
+        bottom_left, bottom_right = tap_index(bottom, left, pitch, step), tap_index(bottom, right, pitch, step)
+        for c in range(layout.channels):
+            channel = c * layout.source_channel
+            value = bilinear_value(
+                tap(source, first, top_left, channel, cval), tap(source, first, top_right, channel, cval),
+                tap(source, first, bottom_left, channel, cval), tap(source, first, bottom_right, channel, cval),
+                weight_x, weight_y, source[0],
+            )  # fmt: skip
+            target[here + c * layout.target_channel] = value
+
+
+@inlined
+def cubic_axis(x, size, mode, slope):
+    """The four taps of a finite coordinate along one axis, through the border rule, and their weights."""
+    first, t = cubic_start(x, size, mode)
+    return cubic_taps(first, size, mode), cubic_weights(type(slope)(t), slope)
+
+
+@inlined
+def cubic_value(source, first, rows, columns, pitch, step, channel, weights_x, weights_y, cval):
+    """The sum over sixteen taps, of the taps' type throughout."""
+    return weigh(
+        weights_y,
+        weigh(weights_x, *four_at_border(source, first, rows[0], columns, pitch, step, channel, cval)),
+        weigh(weights_x, *four_at_border(source, first, rows[1], columns, pitch, step, channel, cval)),
+        weigh(weights_x, *four_at_border(source, first, rows[2], columns, pitch, step, channel, cval)),
+        weigh(weights_x, *four_at_border(source, first, rows[3], columns, pitch, step, channel, cval)),
+    )
+
+
+@shared
+def write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, highest, layout):
+    here = target_start(layout, n, row, column)
+    if region_of_point(x, y, BICUBIC, layout) == BEYOND:
+        fill_pixel(target, here, cval, source[0], layout)
+        return
+    columns, weights_x = cubic_axis(x, layout.width, layout.mode, slope)
+    rows, weights_y = cubic_axis(y, layout.height, layout.mode, slope)
+    for c in range(layout.channels):
+        value = cubic_value(
+            source, n * layout.source_image, rows, columns, layout.source_row, layout.source_column,
+            c * layout.source_channel, weights_x, weights_y, cval,
+        )  # fmt: skip
+        value = lowest if value < lowest else value
+        value = highest if value > highest else value
+        target[here + c * layout.target_channel] = as_pixel(value, source[0])
+
+
+# The kernels: for any map, and for a single matrix, which needs few registers. ``numbers`` float64 as Layout says.
+
+
+@kernel
+def warp_nearest(source, target, points, numbers, cval, layout):
+    column, first_row, n = cuda.grid(3)
+    _, row_step, image_step = cuda.gridsize(3)
+    while n < layout.count and column < layout.columns:
+        row = first_row
+        while row < layout.rows:
+            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            write_nearest(source, target, n, row, column, x, y, cval, layout)
+            row += row_step
+        n += image_step
+
+
+@kernel
+def warp_bilinear(source, target, points, numbers, cval, below_one, layout):
+    column, first_row, n = cuda.grid(3)
+    _, row_step, image_step = cuda.gridsize(3)
+    while n < layout.count and column < layout.columns:
+        row = first_row
+        while row < layout.rows:
+            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout)
+            row += row_step
+        n += image_step
+
+
+@kernel
+def warp_bicubic(source, target, points, numbers, cval, slope, lowest, highest, layout):
+    column, first_row, n = cuda.grid(3)
+    _, row_step, image_step = cuda.gridsize(3)
+    while n < layout.count and column < layout.columns:
+        row = first_row
+        while row < layout.rows:
+            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, highest, layout)
+            row += row_step
+        n += image_step
+
+
+@kernel
+def warp_matrix_nearest(source, target, numbers, cval, layout):
+    column, first_row, n = cuda.grid(3)
+    _, row_step, image_step = cuda.gridsize(3)
+    while n < layout.count and column < layout.columns:
+        row = first_row
+        while row < layout.rows:
+            x, y = matrix_point(numbers, layout, n, row, column)
+            write_nearest(source, target, n, row, column, x, y, cval, layout)
+            row += row_step
+        n += image_step
+
+
+@kernel
+def warp_matrix_bilinear(source, target, numbers, cval, below_one, layout):
+    column, first_row, n = cuda.grid(3)
+    _, row_step, image_step = cuda.gridsize(3)
+    while n < layout.count and column < layout.columns:
+        row = first_row
+        while row < layout.rows:
+            x, y = matrix_point(numbers, layout, n, row, column)
+            write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout)
+            row += row_step
+        n += image_step
+
+
+@kernel
+def warp_matrix_bicubic(source, target, numbers, cval, slope, lowest, highest, layout):
+    column, first_row, n = cuda.grid(3)
+    _, row_step, image_step = cuda.gridsize(3)
+    while n < layout.count and column < layout.columns:
+        row = first_row
+        while row < layout.rows:
+            x, y = matrix_point(numbers, layout, n, row, column)
+            write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, highest, layout)
+            row += row_step
+        n += image_step
