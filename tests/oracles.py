@@ -72,6 +72,33 @@ def _bilinear(padded, x, y, first_x, first_y):
     return total
 
 
+def cubic_kernel(distance, a=-0.5):
+    """Keys (1981), eq. 15 with a free."""
+    d = np.abs(distance)
+    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
+    far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+    return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
+
+
+def bicubic(picture, points, mode, cval=0.0):
+    """The sum over all pixels of a padded picture (H, W[, C]), weighted by the kernel: no taps are chosen.
+
+    Points at most 10 pixels away; ``cval`` where one is not finite.
+    """
+    pad = 12
+    options = {"constant_values": cval} if mode == "constant" else {}
+    padded = np.pad(picture.astype(float), [(pad, pad)] * 2 + [(0, 0)] * (picture.ndim - 2), mode=mode, **options)
+    missing = ~np.isfinite(points).all(axis=-1)
+    points = np.where(missing[..., None], 0.0, points)
+    along_x = cubic_kernel(points[..., 0, None] - np.arange(-pad, picture.shape[1] + pad))
+    along_y = cubic_kernel(points[..., 1, None] - np.arange(-pad, picture.shape[0] + pad))
+    values = np.einsum("...i,...j,ij->...", along_y, along_x, padded) if picture.ndim == 2 else np.einsum(
+        "...i,...j,ijc->...c", along_y, along_x, padded
+    )
+    values[missing] = cval
+    return values
+
+
 def taps_inside(points, height, width):
     """Which points have all four bilinear taps inside a picture."""
     x, y = points[..., 0], points[..., 1]

@@ -4,29 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import MODES
+from oracles import MODES, bicubic
 
 import warpkit as wk
 
 DTYPES = ["uint8", "int8", "uint16", "float32", "float64"]
-
-
-def kernel(distance, a=-0.5):
-    """Keys (1981), eq. 15 with a free."""
-    d = np.abs(distance)
-    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
-    far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
-    return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
-
-
-def bicubic(picture, points, mode, cval=0.0):
-    """The sum over all pixels of a padded picture, weighted by the kernel: no taps are chosen."""
-    pad = 12
-    options = {"constant_values": cval} if mode == "constant" else {}
-    padded = np.pad(picture.astype(float), pad, mode=mode, **options)
-    along_x = kernel(points[..., 0, None] - np.arange(-pad, picture.shape[1] + pad))
-    along_y = kernel(points[..., 1, None] - np.arange(-pad, picture.shape[0] + pad))
-    return np.einsum("...i,...j,ij->...", along_y, along_x, padded)
 
 
 def random_picture(dtype, shape=(13, 17), seed=0):

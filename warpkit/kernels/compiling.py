@@ -79,6 +79,10 @@ if config.DISABLE_JIT:
         """The float64 that has these bits."""
         return np.uint64(bits).view(np.float64)
 
+    def is_integer(number: Any) -> bool:
+        """Whether a number is of an integer type; known to the compiler."""
+        return isinstance(number, np.integer)
+
     def multiply_add(a: Any, b: Any, c: Any) -> Any:
         """a b + c of one floating type or of int32."""
         return a * b + c
@@ -119,6 +123,15 @@ else:
             return builder.bitcast(arguments[0], ir.DoubleType())
 
         return types.float64(types.uint64), generate
+
+    @intrinsic
+    def is_integer(typing_context, number):
+        """Whether a number is of an integer type; known to the compiler."""
+
+        def generate(context, builder, signature, arguments):
+            return context.get_constant(types.boolean, isinstance(number, types.Integer))
+
+        return types.boolean(number), generate
 
     @intrinsic
     def multiply_add(typing_context, a, b, c):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiling import inlined, shared
+from .compiling import inlined, is_integer, shared
 from .cuda_target import cuda, kernel
 from .cubic import four_at_border, weigh
 from .maps import AFFINE, affine, map_point, projective
@@ -108,10 +108,12 @@ def target_start(layout, n, row, column):
 @inlined
 def as_pixel(value, like):
     """:func:`to_pixel`, also for integers of more than 16 bits, which are sampled in float64; the CPU has them as float64 pixels."""
-    if type(like)(0.5) == 0 and type(value)(1) + type(value)(2.0**-30) != 1:  # known to the compiler
-        whole = int(math.floor(value))
-        return type(like)(whole + (value - whole >= 0.5))
-    return to_pixel(value, like)
+    if not is_integer(like):
+        return type(like)(value)
+    if type(value)(1) + type(value)(2.0**-30) == type(value)(1):  # float32; known to the compiler
+        return to_pixel(value, like)
+    whole = int(math.floor(value))
+    return type(like)(whole + (value - whole >= 0.5))
 
 
 @shared
@@ -151,7 +153,7 @@ def cell_inside(x, below_one):
 @inlined
 def bilinear_value(a, b, c, d, weight_x, weight_y, like):
     """A pixel from its four taps: of the taps' type throughout."""
-    return as_pixel(bilinear(a, b, c, d, weight_x, weight_y), like)
+    return as_pixel(type(a)(bilinear(a, b, c, d, weight_x, weight_y)), like)
 
 
 @shared

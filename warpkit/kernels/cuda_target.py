@@ -18,7 +18,7 @@ INSTALL = "pip install 'numba-warpkit[cuda12]', or [cuda13] for CUDA 13"
 if find_spec("numba_cuda") is None:
     raise ImportError(f"arrays on a GPU need the package numba-cuda: {INSTALL}")
 
-from numba import config, cuda
+from numba import cuda
 
 # Functions that only kernels and one another call, and that use what only CUDA has; the others are the shared ones of maps and taps.
 device = cuda.jit(device=True)
@@ -27,7 +27,10 @@ kernel = cuda.jit
 # The type of arrays that a block of threads shares.
 FLOAT64 = cuda.types.float64
 
-IS_SIMULATOR = bool(config.ENABLE_CUDASIM)
+# Numba warns of every launch of few blocks; here small images are meant.
+cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
+IS_SIMULATOR = bool(cuda.config.ENABLE_CUDASIM)
 
 
 class Memory(NamedTuple):
