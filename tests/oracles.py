@@ -92,8 +92,10 @@ def bicubic(picture, points, mode, cval=0.0):
     points = np.where(missing[..., None], 0.0, points)
     along_x = cubic_kernel(points[..., 0, None] - np.arange(-pad, picture.shape[1] + pad))
     along_y = cubic_kernel(points[..., 1, None] - np.arange(-pad, picture.shape[0] + pad))
-    values = np.einsum("...i,...j,ij->...", along_y, along_x, padded) if picture.ndim == 2 else np.einsum(
-        "...i,...j,ijc->...c", along_y, along_x, padded
+    values = (
+        np.einsum("...i,...j,ij->...", along_y, along_x, padded)
+        if picture.ndim == 2
+        else np.einsum("...i,...j,ijc->...c", along_y, along_x, padded)
     )
     values[missing] = cval
     return values

@@ -1,7 +1,7 @@
 """From checked arguments to CUDA launches: what :mod:`engine` is for the CPU.
 
-A launch takes few arguments: parameters go up in one array, sizes and strides as plain integers. Everything is queued on the stream of
-the images; only what ends on the host waits.
+A launch takes few arguments: parameters go up in one array, sizes and strides as plain integers. Everything is queued on the
+stream of the images; only what ends on the host waits.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Cubic = tuple[float, float, float]
 
 
 class Packed(NamedTuple):
-    """A pipeline on the device: ``numbers`` as :class:`Layout` says, the parameters of displacement fields behind all others."""
+    """A pipeline on the device: ``numbers`` as :class:`Layout` says, parameters of displacement fields behind the others."""
 
     numbers: Memory | None  # float64; None until they are uploaded
     table: NDArray[np.int64]
@@ -79,7 +79,9 @@ class Problem(NamedTuple):
         points, packed = self.points, self.packed
         length = packed.order.size
         return Layout(
-            count, rows, columns, channels, height, width, *source, *target.strides,
+            count, rows, columns, channels, height, width,
+            source[0], source[1], source[2], source[3],
+            target.strides[0], target.strides[1], target.strides[2], target.strides[3],
             int(points is not None), 2 * rows * columns if points is not None and points.shape[0] > 1 else 0,
             len(packed.table), packed.table.size, length if packed.rows > 1 else 0,
             self.interpolation, self.mode,
@@ -98,13 +100,14 @@ def pack(pipeline: Pipeline) -> tuple[NDArray[np.float64], Packed]:
     starts = [*pipeline.table[:, 1].tolist(), pipeline.params.shape[1]]
     stages = range(len(pipeline.table))
     fields = [bool(abs(pipeline.table[s, 0]) == DISPLACEMENT) for s in stages]
-    parts, table, length = [], pipeline.table.copy(), 0
+    parts: list[NDArray[np.int64]] = []
+    table, length = pipeline.table.copy(), 0
     for is_field in (False, True):
         for s in stages:
             if fields[s] == is_field:
-                table[s, 1] = sum(map(len, parts))
+                table[s, 1] = sum(part.size for part in parts)
                 parts.append(np.arange(starts[s], starts[s + 1]))
-        length = length if is_field else sum(map(len, parts))
+        length = length if is_field else sum(part.size for part in parts)
     order = np.concatenate(parts) if parts else np.empty(0, np.int64)
     params = pipeline.params[:, order]
     numbers = np.concatenate([table.astype(np.float64).reshape(-1), params.reshape(-1), [0.0]])
@@ -187,7 +190,7 @@ class Sums:
 
 
 def image_gradient(job: Problem, grad: Memory, target: Memory, strides: tuple[int, ...], *, deterministic: bool) -> None:
-    """Write the gradient of the images for ``grad`` (N, rows, columns, C) to ``target``, contiguous, (N, H, W, C) by ``strides``."""
+    """Write the gradient of the images for ``grad`` (N, rows, columns, C) to ``target``, contiguous, with these strides."""
     _, rows, columns, _ = grad.shape
     # the weights of a pixel's taps add up to 1; bicubic ones, some of which are negative, to less than 2 in magnitude
     contributions = rows * columns * (2 if job.interpolation == BICUBIC else 1)
@@ -219,7 +222,7 @@ def points_gradient(job: Problem, grad: Memory, target: Memory) -> None:
 
 
 def params_gradient(job: Problem, grad: Memory, *, deterministic: bool) -> tuple[Memory | None, Memory | None]:
-    """Gradients of the packed parameters, in the order of ``job.packed``: (N, length) and those of fields (N, others), float64."""
+    """Gradients of the packed parameters, float64, in the order of ``job.packed``: (N, length), and of fields (N, others)."""
     count, rows, columns, _ = grad.shape
     length = job.packed.length
     field = job.packed.order.size - length

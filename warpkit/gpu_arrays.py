@@ -73,7 +73,7 @@ class Jax(Numba):
     """JAX's arrays never change, so results are made by Numba and copied once by JAX."""
 
     def result(self, array: Any) -> Any:
-        cuda_target.cuda.synchronize()
+        cuda_target.synchronize()
         return sys.modules["jax"].numpy.array(array)
 
 
@@ -109,7 +109,9 @@ def memory(name: str, array: Any) -> Memory:
     if not dtype.isnative:
         raise TypeError(f"{name} must have the machine's byte order, got dtype {dtype}")
     if any(step < 0 or step % dtype.itemsize for step in strides) and 0 not in shape:
-        raise ValueError(f"{name} must have strides that are not negative and whole elements, got {strides} bytes; copy it first")
+        raise ValueError(
+            f"{name} must have strides that are not negative and whole elements, got {strides} bytes; copy it first"
+        )
     elements = tuple(step // dtype.itemsize for step in strides)
     return Memory(array, interface["data"][0], shape, elements, dtype, library_of(array).stream(array))
 
@@ -126,14 +128,13 @@ def download(array: Memory) -> NDArray[Any]:
 
 def overlap(a: Memory, b: Memory) -> bool:
     """Whether two arrays may share elements."""
-    (first, first_end), (second, second_end) = (
-        (m.pointer, m.pointer + m.extent * m.dtype.itemsize) for m in (a, b)
-    )
+    (first, first_end), (second, second_end) = ((m.pointer, m.pointer + m.extent * m.dtype.itemsize) for m in (a, b))
     return first < second_end and second < first_end
 
 
 def is_read_only(array: Any) -> bool:
-    return bool(cuda_target.interface(array)["data"][1])
+    interface = cuda_target.interface(array)
+    return interface is not None and bool(interface["data"][1])
 
 
 def is_contiguous(array: Memory) -> bool:

@@ -1,6 +1,6 @@
 """What :mod:`warping` and :mod:`derivatives` do, for arrays on a GPU.
 
-The public functions come here by where the image lives; their docstrings say what holds. Differences are listed in docs/cuda.md.
+The public functions come here by where the image lives; their docstrings say what holds. docs/cuda.md lists the differences.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ def as_batch(memory: Memory, *, is_batch: bool) -> Memory:
     return memory._replace(shape=shape, strides=strides)
 
 
-def problem(
-    source: Memory, packed: Packed, points: Memory | None, interpolation: str, mode: str, cval: float
-) -> Problem:
+def problem(source: Memory, packed: Packed, points: Memory | None, interpolation: str, mode: str, cval: float) -> Problem:
     dtype = source.dtype
     fill = pixels.fill_value(cval, dtype, pixels.carrier_dtype("image", dtype), 1)[0]
     options = code("interpolation", interpolation, INTERPOLATIONS), code("mode", mode, MODES)
@@ -80,7 +78,7 @@ def warp_batch(
     cval: float,
     out: GpuArray | None,
 ) -> GpuArray:
-    """:func:`warping.warp` for ``name`` "image", else :func:`warping.warp_batch`; ``maps`` checks those for a count and a shape."""
+    """``warp`` for ``name`` "image", else ``warp_batch``; ``maps`` checks them for a count and shape."""
     jobs, memory, result, _ = _warp_jobs(name, image, maps, output_shape, interpolation, mode, cval, out)
     for job, part in jobs:
         cuda_engine.forward(job, part)
@@ -130,9 +128,7 @@ def grid_memory(image: Memory, grid: GpuArray) -> Memory:
     return points._replace(shape=(1, *points.shape), strides=(0, *points.strides))
 
 
-def sample(
-    image: GpuArray, grid: GpuArray, interpolation: str, mode: str, cval: float, out: GpuArray | None
-) -> GpuArray:
+def sample(image: GpuArray, grid: GpuArray, interpolation: str, mode: str, cval: float, out: GpuArray | None) -> GpuArray:
     """:func:`warping.sample`."""
     job, memory = _sample_job(image, grid, interpolation, mode, cval)
     assert job.points is not None
@@ -220,9 +216,7 @@ def _gradient_memory(grad_output: GpuArray, shape: tuple[int, ...]) -> Memory:
     return grad
 
 
-def _image_gradient(
-    memory: Memory, jobs: list[tuple[Problem, Memory]], grads: list[Memory], deterministic: bool
-) -> Gradient:
+def _image_gradient(memory: Memory, jobs: list[tuple[Problem, Memory]], grads: list[Memory], deterministic: bool) -> Gradient:
     """An array of the image's shape, contiguous; of its dtype if that is floating, else of that of the computation."""
     target = gpu_arrays.empty(memory.shape, memory.dtype if memory.dtype.kind == "f" else jobs[0][0].real, memory)
     first = 0

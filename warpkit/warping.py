@@ -75,9 +75,10 @@ def warp(
     if checks.is_on_gpu(image):
         from . import gpu_warping
 
-        return gpu_warping.warp_batch(
+        on_gpu: NDArray[Any] = gpu_warping.warp_batch(
             "image", image, lambda _, shape: door.single_map(inverse_map, shape), output_shape, interpolation, mode, cval, out
         )
+        return on_gpu
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     transform = door.as_transform("inverse_map", inverse_map)
@@ -120,10 +121,11 @@ def warp_batch(
     if checks.is_on_gpu(images):
         from . import gpu_warping
 
-        return gpu_warping.warp_batch(
+        on_gpu: NDArray[Any] = gpu_warping.warp_batch(
             "images", images, lambda count, shape: door.batch_maps(inverse_maps, count, shape), output_shape,
             interpolation, mode, cval, out,
         )  # fmt: skip
+        return on_gpu
     sources = door.image_array("images", images, (3, 4))
     shape = sources.shape[1:3] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     _, pipelines = door.batch_maps(inverse_maps, len(sources), shape)
@@ -169,7 +171,8 @@ def sample(
     if checks.is_on_gpu(image):
         from . import gpu_warping
 
-        return gpu_warping.sample(image, grid, interpolation, mode, cval, out)
+        on_gpu: NDArray[Any] = gpu_warping.sample(image, grid, interpolation, mode, cval, out)
+        return on_gpu
     source = door.image_array("image", image, (2, 3))
     points = door.grid_array(grid)
     result = door.output_array(source, (*points.shape[:2], *source.shape[2:]), out)

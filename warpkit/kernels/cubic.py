@@ -64,10 +64,18 @@ def cubic_sample_run(
                 else:
                     value = weigh(
                         weights_y,
-                        weigh(weights_x, *four_at_border(source, plane, rows[0], columns, width * channels, channels, c, cval[c])),
-                        weigh(weights_x, *four_at_border(source, plane, rows[1], columns, width * channels, channels, c, cval[c])),
-                        weigh(weights_x, *four_at_border(source, plane, rows[2], columns, width * channels, channels, c, cval[c])),
-                        weigh(weights_x, *four_at_border(source, plane, rows[3], columns, width * channels, channels, c, cval[c])),
+                        weigh(
+                            weights_x, *four_at_border(source, plane, rows[0], columns, width * channels, channels, c, cval[c])
+                        ),
+                        weigh(
+                            weights_x, *four_at_border(source, plane, rows[1], columns, width * channels, channels, c, cval[c])
+                        ),
+                        weigh(
+                            weights_x, *four_at_border(source, plane, rows[2], columns, width * channels, channels, c, cval[c])
+                        ),
+                        weigh(
+                            weights_x, *four_at_border(source, plane, rows[3], columns, width * channels, channels, c, cval[c])
+                        ),
                     )
                 value = lowest if value < lowest else value
                 value = highest if value > highest else value

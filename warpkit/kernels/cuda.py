@@ -2,10 +2,10 @@
 
     pixel (x, y)  ->  stage 1  ->  stage 2  ->  ...  ->  sample
 
-The per-point functions are those of the CPU. Arrays are flat; a :class:`Layout` says where their pixels are, so that channels-last,
-channels-first and sliced arrays need no copy. Kernels step through rows and images by the size of the launch: any number of blocks
-gives the same result. Coordinates are float64, taps and weights of the type of ``cval``; 8-bit pixels have integer weights, as on
-the CPU.
+The per-point functions are those of the CPU. Arrays are flat; a :class:`Layout` says where their pixels are, so that
+channels-last, channels-first and sliced arrays need no copy. Kernels step through rows and images by the size of the launch:
+any number of blocks gives the same result. Coordinates are float64, taps and weights of the type of ``cval``; 8-bit pixels have
+integer weights, as on the CPU.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiling import inlined, is_integer, shared
-from .cuda_target import cuda, kernel
 from .cubic import four_at_border, weigh
+from .cuda_target import cuda, kernel
 from .maps import AFFINE, affine, map_point, projective
 from .rows import BEYOND, INSIDE, region_of_box, sampling_extent
 from .taps import (
@@ -41,11 +41,11 @@ class Layout(NamedTuple):
     """Sizes in pixels, and distances in elements from one image, row, pixel or channel to the next.
 
     ``source`` is the image that is sampled (or its gradient), ``target`` the output (or its gradient). Points, where given, are
-    (count or 1, rows, columns, 2), contiguous. ``numbers`` holds kind and place of each stage, then the rows of parameters, in which
-    places are counted.
+    (images or 1, rows, columns, 2), contiguous. ``numbers`` holds kind and place of each stage, then the rows of parameters, in
+    which places are counted.
     """
 
-    count: int
+    images: int
     rows: int
     columns: int
     channels: int
@@ -107,7 +107,7 @@ def target_start(layout, n, row, column):
 
 @inlined
 def as_pixel(value, like):
-    """:func:`to_pixel`, also for integers of more than 16 bits, which are sampled in float64; the CPU has them as float64 pixels."""
+    """:func:`to_pixel`, also for integers of more than 16 bits, sampled in float64; on the CPU those are float64 pixels."""
     if not is_integer(like):
         return type(like)(value)
     if type(value)(1) + type(value)(2.0**-30) == type(value)(1):  # float32; known to the compiler
@@ -236,7 +236,7 @@ def write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, hig
 def warp_nearest(source, target, points, numbers, cval, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
@@ -249,7 +249,7 @@ def warp_nearest(source, target, points, numbers, cval, layout):
 def warp_bilinear(source, target, points, numbers, cval, below_one, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
@@ -262,7 +262,7 @@ def warp_bilinear(source, target, points, numbers, cval, below_one, layout):
 def warp_bicubic(source, target, points, numbers, cval, slope, lowest, highest, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
@@ -275,7 +275,7 @@ def warp_bicubic(source, target, points, numbers, cval, slope, lowest, highest, 
 def warp_matrix_nearest(source, target, numbers, cval, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = matrix_point(numbers, layout, n, row, column)
@@ -288,7 +288,7 @@ def warp_matrix_nearest(source, target, numbers, cval, layout):
 def warp_matrix_bilinear(source, target, numbers, cval, below_one, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = matrix_point(numbers, layout, n, row, column)
@@ -301,7 +301,7 @@ def warp_matrix_bilinear(source, target, numbers, cval, below_one, layout):
 def warp_matrix_bicubic(source, target, numbers, cval, slope, lowest, highest, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = matrix_point(numbers, layout, n, row, column)

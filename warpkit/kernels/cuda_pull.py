@@ -17,7 +17,7 @@ import numpy as np
 from .compiling import bits_of, inlined, shared
 from .cubic import four_at_border, weigh
 from .cuda import cubic_axis, pipeline_point, region_of_point, target_start
-from .cuda_sums import FAST, add_share, is_finite, unit_exponent
+from .cuda_sums import add_share, is_finite, unit_exponent
 from .cuda_target import FLOAT64, cuda, device, kernel
 from .maps import (
     DISPLACEMENT,
@@ -40,7 +40,6 @@ from .taps import (
     tap,
     tap_index,
 )
-
 
 # --- the image's gradient ---------------------------------------------------------------------------------------------------
 
@@ -70,10 +69,18 @@ def scatter_bilinear(floats, words, low, n, here, x, y, grad, below_one, k, bits
 @device
 def scatter_cubic_row(floats, words, low, first, row, columns, weights_x, weight_y, grad, here, k, bits, layout):
     pitch, step = layout.source_row, layout.source_column
-    add_tap(floats, words, low, first, tap_index(row, columns[0], pitch, step), grad, here, weight_y * weights_x[0], k, bits, layout)
-    add_tap(floats, words, low, first, tap_index(row, columns[1], pitch, step), grad, here, weight_y * weights_x[1], k, bits, layout)
-    add_tap(floats, words, low, first, tap_index(row, columns[2], pitch, step), grad, here, weight_y * weights_x[2], k, bits, layout)
-    add_tap(floats, words, low, first, tap_index(row, columns[3], pitch, step), grad, here, weight_y * weights_x[3], k, bits, layout)
+    add_tap(
+        floats, words, low, first, tap_index(row, columns[0], pitch, step), grad, here, weight_y * weights_x[0], k, bits, layout
+    )
+    add_tap(
+        floats, words, low, first, tap_index(row, columns[1], pitch, step), grad, here, weight_y * weights_x[1], k, bits, layout
+    )
+    add_tap(
+        floats, words, low, first, tap_index(row, columns[2], pitch, step), grad, here, weight_y * weights_x[2], k, bits, layout
+    )
+    add_tap(
+        floats, words, low, first, tap_index(row, columns[3], pitch, step), grad, here, weight_y * weights_x[3], k, bits, layout
+    )
 
 
 @device
@@ -100,7 +107,7 @@ def scatter(grad, points, numbers, below_one, slope, floats, words, low, largest
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
     k = unit_exponent(largest[0], bits)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
@@ -184,7 +191,7 @@ def pull_points(source, grad, points, numbers, cval, below_one, slope, grad_poin
     """Write the gradient of the points, (count, rows, columns, 2)."""
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.count and column < layout.columns:
+    while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
@@ -284,7 +291,7 @@ def pull_params(source, grad, points, numbers, cval, below_one, slope, partial, 
     sums = all_sums[thread * bands.pitch : (thread + 1) * bands.pitch]
     k = unit_exponent(largest[0], bands.bits)
     n = cuda.blockIdx.y
-    while n < layout.count:
+    while n < layout.images:
         band = cuda.blockIdx.x
         while band < bands.bands:
             for p in range(bands.length + 1):

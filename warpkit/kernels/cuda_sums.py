@@ -1,8 +1,9 @@
 """Sums on CUDA that are the same bits in every run, whatever order the threads come in.
 
 Shares are added as integers: a share times 2^k, cut to a whole number, k chosen so that no sum can leave 62 bits. With n shares
-for each sum and the largest of magnitude m, each share is off by less than m 2^(log2 n - 60), or m 2^-36 in a picture of 4096 x 4096;
-float32 itself has 2^-24. For float64 a second integer holds what was cut off, in units smaller by 2^(61 - log2 n): m 2^-73.
+for each sum and the largest of magnitude m, each share is off by less than m 2^(log2 n - 60), which is m 2^-36 in a picture of
+4096 x 4096; float32 itself has 2^-24. For float64 a second integer holds what was cut off, in units smaller by 2^(61 - log2 n):
+m 2^-73.
 
 A share that is NaN or infinite goes to a floating sum: it too is the same in any order.
 """
@@ -64,7 +65,7 @@ def clear(array, size):
 
 @kernel
 def find_largest(values, largest, images, rows, columns, channels, image_step, row_step, column_step, channel_step):
-    """Raise ``largest[0]``, the bits of a float64, to the largest finite magnitude of an array (images, rows, columns, channels)."""
+    """Raise ``largest[0]``, bits of a float64, to the largest finite magnitude of an image batch (N, H, W, C)."""
     column, row, first = cuda.grid(3)
     _, rows_at_once, images_at_once = cuda.gridsize(3)
     found = 0.0
@@ -100,7 +101,7 @@ def finish_sums(floats, words, low, largest, bits, target, size):
 
 @kernel
 def add_groups(partial, totals, count, groups, length):
-    """``totals`` (count, length) from ``partial`` (count, groups, length), added up in an order that depends on ``groups`` alone."""
+    """``totals`` (count, length) from ``partial`` (count, groups, length), added up in an order given by ``groups`` alone."""
     shared = cuda.shared.array(ADDERS, FLOAT64)
     thread, at = cuda.threadIdx.x, cuda.blockIdx.x
     while at < count * length:

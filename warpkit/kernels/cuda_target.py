@@ -18,9 +18,9 @@ INSTALL = "pip install 'numba-warpkit[cuda12]', or [cuda13] for CUDA 13"
 if find_spec("numba_cuda") is None:
     raise ImportError(f"arrays on a GPU need the package numba-cuda: {INSTALL}")
 
-from numba import cuda
+from numba import cuda as cuda  # noqa: E402, once it is known to be there
 
-# Functions that only kernels and one another call, and that use what only CUDA has; the others are the shared ones of maps and taps.
+# Functions that use what only CUDA has; all others that kernels call are shared with the CPU.
 device = cuda.jit(device=True)
 kernel = cuda.jit
 
@@ -107,6 +107,11 @@ def download(array: Any, stream: int) -> NDArray[Any]:
     if launched:
         launched.synchronize()
     return host
+
+
+def synchronize() -> None:
+    """Wait for all work on the device."""
+    cuda.synchronize()
 
 
 def launch(

@@ -1,0 +1,173 @@
+"""The machine code of the CUDA kernels, without a device: every kernel for every signature that the library launches.
+
+The public functions are called with arrays that only look as if they were on a GPU; what they would launch is compiled instead.
+"""
+
+import types as python_types
+
+import numpy as np
+import pytest
+
+import warpkit as wk
+
+pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
+
+from numba import types
+
+from warpkit import cuda_engine, gpu_arrays, gpu_warping
+from warpkit.kernels import cubic, cuda_pull, cuda_sums, cuda_target, taps
+from warpkit.kernels import cuda as forward_kernels
+
+pytestmark = pytest.mark.skipif(cuda_target.IS_SIMULATOR, reason="the simulator compiles nothing")
+
+CAPABILITIES = ((8, 0), (9, 0))
+# For the later capability, types of each kind: all would take minutes more, for the same intermediate code.
+REPRESENTATIVE = {"uint8", "float16", "float32", "float64"}
+DTYPES = (
+    *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("float16", "float32", "float64"),
+)
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+KERNELS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": value
+    for module in (forward_kernels, cuda_pull, cuda_sums)
+    for name, value in vars(module).items()
+    if isinstance(value, cuda_target.cuda.dispatcher.CUDADispatcher) and not value.targetoptions.get("device")
+}
+
+
+class OnGpu:
+    """A host array that claims to be on a GPU."""
+
+    def __init__(self, array):
+        self.array = array
+        self.__cuda_array_interface__ = {
+            "shape": array.shape,
+            "strides": array.strides,
+            "typestr": array.dtype.str,
+            "data": (array.ctypes.data, False),
+            "version": 3,
+        }
+
+
+class FakeLibrary(gpu_arrays.Numba):
+    def empty(self, shape, dtype, like):
+        return OnGpu(np.zeros(shape, dtype))
+
+    def upload(self, array, like):
+        return OnGpu(array)
+
+    def download(self, array):
+        return array.array
+
+
+def numba_type(value):
+    """The type that Numba would give a launch's argument."""
+    if isinstance(value, np.dtype):
+        return types.Array(getattr(types, value.name), 1, "C")
+    if isinstance(value, tuple):
+        return types.NamedUniTuple(types.int64, len(value), type(value))
+    return types.int64 if isinstance(value, int) else getattr(types, np.dtype(type(value)).name)
+
+
+@pytest.fixture(scope="module")
+def launches():
+    """Which kernels the public functions launch, with arguments of which types."""
+    found = {name: set() for name in KERNELS}
+    names = {value: name for name, value in KERNELS.items()}
+
+    def launch(function, blocks, threads, stream, shared_bytes, arguments):
+        found[names[function]].add(tuple(map(numba_type, arguments)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda_engine, "launch", launch)
+        patch.setattr(cuda_engine, "flat", lambda m: np.dtype("uint8") if m.dtype.kind == "b" else m.dtype)
+        patch.setattr(gpu_arrays, "_NUMBA", FakeLibrary())
+        patch.setattr(gpu_warping, "require_device", lambda: None)
+        affine = wk.Affine.identity()
+        field = wk.DisplacementField(np.zeros((3, 4, 2)))
+        for dtype in DTYPES:
+            image = OnGpu(np.zeros((3, 4), dtype))
+            gradient = OnGpu(np.zeros((3, 4), dtype if np.dtype(dtype).kind == "f" else working_dtype(dtype)))
+            for interpolation in INTERPOLATIONS:
+                for inverse_map in (affine, field):
+                    pullback = wk.warp_vjp(image, inverse_map, interpolation=interpolation)[1]
+                    pullback(gradient)
+                wk.warp_vjp(image, affine, interpolation=interpolation, deterministic=False)[1](gradient)
+                for points in ("float32", "float64"):
+                    grid = OnGpu(np.zeros((3, 4, 2), points))
+                    wk.sample_vjp(image, grid, interpolation=interpolation)[1](gradient)
+    return found
+
+
+def working_dtype(dtype):
+    return np.float64 if np.dtype(dtype).itemsize > 2 else np.float32
+
+
+def compiled(function, signature, capability, *, is_device):
+    """PTX of a function; Numba asks the current device for its capability where a caller's callee is compiled."""
+    device = python_types.SimpleNamespace(compute_capability=capability)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("numba.cuda.dispatcher", "numba.cuda.compiler"):
+            patch.setattr(f"{module}.get_current_device", lambda: device)
+        abi = "c" if is_device else "numba"
+        return cuda_target.cuda.compile(function.py_func, signature, device=is_device, abi=abi, cc=capability, output="ptx")[0]
+
+
+def test_every_kernel_is_launched_by_some_function(launches):
+    assert [name for name, signatures in launches.items() if not signatures] == []
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_compile_without_local_memory(launches, name, capability):
+    for signature in launches[name]:
+        if capability > CAPABILITIES[0] and not REPRESENTATIVE & {str(signature[0].dtype)}:
+            continue
+        ptx = compiled(KERNELS[name], signature, capability, is_device=False)
+        assert f".target sm_{capability[0]}{capability[1]}" in ptx
+        assert ".entry" in ptx
+        assert ".local" not in ptx, signature
+
+
+F32, FOUR = types.float32, types.UniTuple(types.float32, 4)
+NARROW = ("uint8", "int8", "uint16", "int16", "float16", "float32")
+# What computes weights and values, with the types it has where images are sampled in float32.
+TAP_FUNCTIONS = {
+    "bilinear": (forward_kernels.bilinear_value, [(F32,) * 6 + (getattr(types, name),) for name in NARROW]),
+    "8-bit bilinear": (forward_kernels.bilinear_value, [(F32,) * 4 + (types.int16, types.int16, types.uint8)]),
+    "pixel": (forward_kernels.as_pixel, [(F32, getattr(types, name)) for name in NARROW]),
+    "cubic weights": (taps.cubic_weights, [(F32, F32)]),
+    "cubic slopes": (taps.cubic_slopes, [(F32, F32)]),
+    "cubic value": (
+        forward_kernels.cubic_value,
+        [
+            (
+                *(types.Array(getattr(types, name), 1, "C"), types.int64, types.UniTuple(types.int64, 4)),
+                *(types.UniTuple(types.int64, 4), types.int64, types.int64, types.int64, FOUR, FOUR, F32),
+            )
+            for name in NARROW
+        ],
+    ),
+    "cubic sum": (cubic.weigh, [(FOUR, F32, F32, F32, F32)]),
+    "bilinear slopes": (taps.bilinear_slopes, [(F32,) * 6]),
+}
+
+
+@pytest.mark.parametrize("name", TAP_FUNCTIONS)
+def test_taps_of_float32_images_have_no_double_precision(name):
+    function, signatures = TAP_FUNCTIONS[name]
+    for signature in signatures:
+        ptx = compiled(function, signature, (8, 0), is_device=True)
+        assert ".f32" in ptx
+        assert ".f64" not in ptx, signature
+
+
+def test_double_precision_would_be_seen():
+    double = (types.float64,) * 6
+    assert ".f64" in compiled(taps.bilinear_slopes, double, (8, 0), is_device=True)
+
+
+def test_a_linear_combination_is_rounded_once():
+    ptx = compiled(forward_kernels.bilinear_value, (F32,) * 7, (8, 0), is_device=True)
+    assert "fma.rn.f32" in ptx
