@@ -82,6 +82,12 @@ def test_foundations_import_nothing_above_them():
     assert own_modules(SOURCES["conventions.py"]) <= {"checks", "transforms"}
 
 
+def test_one_file_knows_which_package_compiles_for_cuda():
+    packages = ("numba.cuda", "numba_cuda", "numba_cuda_mlir")
+    knowing = {name for name, path in SOURCES.items() if any(module.startswith(packages) for module in imports(path))}
+    assert knowing == {"kernels/cuda_target.py"}
+
+
 def depends_on(path, target, seen):
     """Whether a module imports another of the package's, directly or through others."""
     for module in imports(path):
