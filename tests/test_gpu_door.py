@@ -13,12 +13,16 @@ import warpkit as wk
 class OnGpu:
     """What CuPy, PyTorch, JAX and Numba arrays on a GPU have in common."""
 
-    __cuda_array_interface__ = {"shape": (3, 4), "typestr": "<f4", "data": (4096, False), "strides": None, "version": 3}
+    @property
+    def __cuda_array_interface__(self):
+        return {"shape": (3, 4), "typestr": "<f4", "data": (4096, False), "strides": None, "version": 3}
 
 
 def run(program):
     """Run Python without the simulator; returns what it printed."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT")
+    }
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

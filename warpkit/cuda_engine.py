@@ -222,7 +222,12 @@ def points_gradient(job: Problem, grad: Memory, target: Memory) -> None:
 
 
 def params_gradient(job: Problem, grad: Memory, *, deterministic: bool) -> tuple[Memory | None, Memory | None]:
-    """Gradients of the packed parameters, float64, in the order of ``job.packed``: (N, length), and of fields (N, others)."""
+    """Gradients of the packed parameters, float64, in the order of ``job.packed``: (N, length), and of fields (N, others).
+
+    None where there are no such parameters, or none has a slope.
+    """
+    if job.interpolation == NEAREST:
+        return None, None
     count, rows, columns, _ = grad.shape
     length = job.packed.length
     field = job.packed.order.size - length
@@ -259,8 +264,6 @@ def params_gradient(job: Problem, grad: Memory, *, deterministic: bool) -> tuple
 def host_params_gradient(job: Problem, grad: Memory, *, deterministic: bool) -> NDArray[np.float64]:
     """(N, length of the packed parameters), in the order of the transform's own pipeline, on the host."""
     packed = np.zeros((grad.shape[0], job.packed.order.size))
-    if job.interpolation == NEAREST:
-        return packed
     totals, fields = params_gradient(job, grad, deterministic=deterministic)
     length = job.packed.length
     if totals is not None:

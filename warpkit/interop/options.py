@@ -24,6 +24,11 @@ def check_options(mode: str, padding_mode: str) -> None:
         raise ValueError(f"padding_mode must be one of {_PADDINGS}, got {padding_mode!r}")
 
 
+def interpolation_code(mode: str) -> int:
+    """The kernels' number for an interpolation."""
+    return _MODES[mode]
+
+
 def border_mode(padding_mode: str, align_corners: bool) -> int:
     """The kernels' rule for taps that is PyTorch's padding."""
     return {"zeros": CONSTANT, "border": EDGE, "reflection": REFLECT if align_corners else SYMMETRIC}[padding_mode]
@@ -32,4 +37,4 @@ def border_mode(padding_mode: str, align_corners: bool) -> int:
 def sampling_problem(images: NDArray[Any], pipeline: Pipeline, grid: NDArray[Any], mode: str, border: int) -> engine.Problem:
     """For images (N, planes, H, W, C), float32 or float64, with zeros outside."""
     no_fill = np.zeros(images.shape[4], images.dtype)
-    return engine.Problem(images, pipeline, grid, _MODES[mode], border, no_fill, BICUBIC_SLOPE)
+    return engine.Problem(images, pipeline, grid, interpolation_code(mode), border, no_fill, BICUBIC_SLOPE)

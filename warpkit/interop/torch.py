@@ -1,6 +1,7 @@
 """PyTorch: a drop-in ``grid_sample``, and warps by affine, projective and thin-plate parameters without a grid in memory.
 
-CPU tensors, shared with the kernels without copies: contiguous ones, and channels-last ones, whose output is so too.
+Tensors are shared with the kernels without copies: contiguous ones, and channels-last ones, whose output is so too. CUDA
+tensors go to the CUDA kernels (see docs/cuda.md), CPU tensors to those of the CPU.
 Coordinates are PyTorch's: normalised to [-1, 1], (x, y), with ``align_corners`` saying whether -1 and 1 are the
 centres of the outermost pixels or their outer borders.
 """
@@ -77,7 +78,8 @@ def grid_sample(
     _check_tangents(input, grid)
     if grid.ndim != 4 or grid.shape[3] != 2 or len(grid) != len(input):
         raise ValueError(f"grid must have shape ({len(input)}, rows, columns, 2), got {tuple(grid.shape)}")
-    if torch.is_autocast_enabled("cpu"):
+    _check_device("grid", grid, input)
+    if torch.is_autocast_enabled(input.device.type):
         grid, input = grid.float(), input.float()
     if grid.dtype != input.dtype:
         raise TypeError(f"grid must have input's dtype {input.dtype}, got {grid.dtype}")
@@ -117,7 +119,7 @@ def _grid_sample_backward(
         grad_input, pulled = _pull(job, grad, input, want_input, params=False, grid=want_grid)
         if want_grid:
             scale = [scale_and_offset(n, align_corners)[0] for n in (input.shape[3], input.shape[2])]
-            grad_grid = torch.from_numpy(pulled.grid) * torch.tensor(scale, dtype=grid.dtype)
+            grad_grid = torch.as_tensor(pulled.grid) * torch.tensor(scale, dtype=grid.dtype, device=grid.device)
             if mode == "bilinear" and padding_mode != "zeros":
                 points = pixel_points(_without_nan(grid, padding_mode), input.shape, align_corners)
                 grad_grid *= folded(points, input.shape, padding_mode, align_corners)[1]
@@ -181,7 +183,7 @@ _grid_sample.register_autograd(_pull_sample, setup_context=_save_sample)
 _grid_sample_backward.register_autograd(_pull_backward, setup_context=_save_backward)
 
 
-def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> engine.Problem:
+def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Any:
     """Points in pixels by an affine stage on top of the grid; what PyTorch does to points rather than to taps, before it."""
     points, pipeline = _without_nan(grid.detach(), padding_mode), engine.NO_STAGES
     if _moves_points(mode, padding_mode):
@@ -193,7 +195,12 @@ def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, ali
         )
         matrix = np.array([[scale_x, 0, offset_x, 0, scale_y, offset_y]], dtype=np.float64)
         pipeline = Pipeline(np.array([[AFFINE, 0]]), matrix, 1.0)
-    return _problem(input, pipeline, points.contiguous().numpy(), mode, border_mode(padding_mode, align_corners))
+    border = border_mode(padding_mode, align_corners)
+    if input.is_cuda:
+        from . import torch_cuda
+
+        return torch_cuda.grid_problem(input, pipeline, points, mode, border)
+    return _problem(input, pipeline, points.contiguous().numpy(), mode, border)
 
 
 def _without_nan(grid: Tensor, padding_mode: str) -> Tensor:
@@ -240,6 +247,7 @@ def spatial_transform(
     _check_input(input)
     _check_tangents(input, theta)
     check_options(mode, padding_mode)
+    _check_device("theta", theta, input)
     rows, columns = input.shape[2:] if size is None else checks.shape_2d("size", size)
     working = input.float() if input.dtype in _HALF else input
     output = _warp(working, theta, control_points, family, rows, columns, align_corners, mode, padding_mode)
@@ -299,7 +307,7 @@ def _warp_backward(
         job = _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners))
         grad_input, pulled = _pull(job, grad, input, want_input, params=want_theta, grid=False)
         if pulled.params is not None:
-            grad_theta = torch.from_numpy(pulled.params @ rule.matrix).to(theta.dtype).reshape(theta.shape)
+            grad_theta = _times(pulled.params, rule.matrix).to(theta.dtype).reshape(theta.shape)
     return (
         _zeros_like(input) if grad_input is None else grad_input,
         theta.new_zeros(theta.shape) if grad_theta is None else grad_theta,
@@ -341,7 +349,7 @@ _warp.register_autograd(_pull_warp, setup_context=_save_warp)
 def _packing(
     input: Tensor, theta: Tensor, control_points: Tensor | None, family: str, rows: int, columns: int, align_corners: bool
 ) -> Packing:
-    points = None if control_points is None else control_points.detach().numpy()
+    points = None if control_points is None else control_points.detach().cpu().numpy()
     input_shape = (input.shape[2], input.shape[3])
     rule = packing(family, tuple(theta.shape), input_shape, (rows, columns), align_corners, points)
     if len(theta) != len(input):
@@ -349,7 +357,18 @@ def _packing(
     return rule
 
 
-def _warp_problem(input: Tensor, theta: Tensor, rule: Packing, mode: str, border: int) -> engine.Problem:
+def _times(params: NDArray[Any] | Tensor, matrix: NDArray[np.float64]) -> Tensor:
+    """The product, where ``params`` are."""
+    if isinstance(params, Tensor):
+        return params @ torch.as_tensor(matrix, device=params.device)
+    return torch.from_numpy(params @ matrix)
+
+
+def _warp_problem(input: Tensor, theta: Tensor, rule: Packing, mode: str, border: int) -> Any:
+    if input.is_cuda:
+        from . import torch_cuda
+
+        return torch_cuda.theta_problem(input, theta, rule, mode, border)
     return _problem(input, rule.pipeline(theta.detach().double().flatten(1).numpy()), engine.NO_GRID, mode, border)
 
 
@@ -357,18 +376,24 @@ def _problem(input: Tensor, pipeline: Pipeline, grid: NDArray[Any], mode: str, b
     return sampling_problem(_image(input, _layout(input)), pipeline, grid, mode, border)
 
 
-def _sampled(job: engine.Problem, input: Tensor, rows: int, columns: int) -> Tensor:
+def _sampled(job: Any, input: Tensor, rows: int, columns: int) -> Tensor:
     """The output, in the input's layout. NumPy's memory comes in large pages, which saves more than the sampling costs."""
+    if input.is_cuda:
+        from . import torch_cuda
+
+        return torch_cuda.sampled(job, input, rows, columns, _layout(input))
     count, planes, _, _, channels = job.images.shape
     out = np.empty((count, planes, rows, columns, channels), job.images.dtype)
     engine.forward(job, out)
     return _tensor(out, _layout(input))
 
 
-def _pull(
-    job: engine.Problem, grad: Tensor, input: Tensor, want_input: bool, *, params: bool, grid: bool
-) -> tuple[Tensor | None, engine.Pulled]:
+def _pull(job: Any, grad: Tensor, input: Tensor, want_input: bool, *, params: bool, grid: bool) -> tuple[Tensor | None, Any]:
     """The input's gradient, in the input's layout, and the others."""
+    if input.is_cuda:
+        from . import torch_cuda
+
+        return torch_cuda.pull(job, grad, input, want_input, params=params, grid=grid, layout=_layout(input))
     found, pulled = engine.gradients(job, _image(grad, _layout(input)), images=want_input, params=params, grid=grid)
     return None if found is None else _tensor(found, _layout(input)), pulled
 
@@ -409,12 +434,17 @@ def _check_tangents(*tensors: Tensor) -> None:
 def _check_input(input: Tensor) -> None:
     if not isinstance(input, Tensor):
         raise TypeError(f"input must be a tensor, got {type(input).__name__}")
-    if input.device.type != "cpu":
-        raise TypeError(f"input must be on the CPU, got a tensor on {input.device}")
+    if input.device.type not in ("cpu", "cuda"):
+        raise TypeError(f"input must be on the CPU or a CUDA device, got a tensor on {input.device}")
     if input.ndim != 4 or 0 in input.shape[2:]:
         raise ValueError(f"input must have shape (N, C, H, W), H and W positive, got {tuple(input.shape)}")
     if input.dtype not in (torch.float32, torch.float64, *_HALF):
         raise TypeError(f"input must be a floating tensor, got {input.dtype}")
+
+
+def _check_device(name: str, tensor: Tensor, input: Tensor) -> None:
+    if tensor.device != input.device:
+        raise TypeError(f"{name} must be on input's device {input.device}, got a tensor on {tensor.device}")
 
 
 class SpatialTransform(nn.Module):
