@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch test-jax lint types benchmark clean
+.PHONY: demo test test-torch test-jax test-cuda lint types benchmark clean
 
 demo: .venv/demo-installed
 	.venv/bin/warpkit demo --output demo-output
@@ -17,6 +17,11 @@ test-torch: .venv/torch-installed
 
 test-jax: .venv/jax-installed
 	.venv/bin/python -m pytest tests/test_interop_jax.py
+
+# The CUDA kernels without a GPU: on Numba's simulator, then compiled. Where a GPU is, the first file runs on it as well.
+test-cuda: .venv/test-installed .venv/cuda12-installed
+	NUMBA_ENABLE_CUDASIM=1 NUMBA_DISABLE_JIT=1 .venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_torch.py
+	.venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_ptx.py tests/test_gpu_door.py
 
 lint: .venv/lint-installed
 	.venv/bin/ruff check .

@@ -102,7 +102,7 @@ def _cuda() -> str:
         found = cuda.is_available()
     except Exception as error:  # whatever a broken driver or package raises is what the user should read
         return f"not usable: {type(error).__name__}: {error}"
-    return ("device found" if found else "no device or no driver") + "; this version warps on the CPU"
+    return ("device found" if found else "no device or no driver") + "; the command line warps on the CPU"
 
 
 def _self_test() -> str:

@@ -1,1 +1,1 @@
-"""Compiled code: per-point maps, tap rules and the CPU tile driver."""
+"""Compiled code: per-point maps, tap rules, and the drivers of the CPU and of CUDA."""
