@@ -12,6 +12,7 @@ import pytest
 from oracles import MODES
 
 import warpkit as wk
+from benchmarks import cuda as benchmark
 from warpkit.testing import TOLERANCES, check_adjoint
 
 pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
@@ -323,6 +324,13 @@ def test_what_is_not_asked_for_is_none():
     _, pullback = wk.sample_vjp(source, on_gpu(np.zeros((*SHAPE, 2))))
     assert pullback(grad, image=False)[0] is None
     assert pullback(grad, grid=False)[1] is None
+
+
+def test_the_benchmark_finds_what_disagrees(monkeypatch):
+    monkeypatch.setattr(benchmark, "maps", lambda rows, columns: {"affine": transform("affine")})
+    assert benchmark.disagreements(on_gpu, on_host, *SHAPE) == []
+    found = benchmark.disagreements(on_gpu, lambda array: on_host(array)[::-1], *SHAPE)
+    assert len(found) == 12
 
 
 # --- the door ---------------------------------------------------------------------------------------------------------------

@@ -70,7 +70,12 @@ class Torch(Numba):
 
 
 class Jax(Numba):
-    """JAX's arrays never change, so results are made by Numba and copied once by JAX."""
+    """JAX's arrays never change, so results are made by Numba and copied once by JAX; its streams are its own, so we wait."""
+
+    def stream(self, array: Any) -> int:
+        if hasattr(array, "block_until_ready"):  # not an array that Numba made
+            array.block_until_ready()
+        return 0
 
     def result(self, array: Any) -> Any:
         cuda_target.synchronize()
