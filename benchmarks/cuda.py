@@ -183,7 +183,7 @@ def spline_calls(shape: tuple[int, ...]) -> tuple[dict[str, Call], int]:
 
 
 def warp_calls(shape: tuple[int, ...]) -> tuple[dict[str, Call], int]:
-    """The library's own functions on (N, H, W): the launch alone, the whole call; CuPy's, where it is installed; a plain copy."""
+    """The library's own functions on (N, H, W): the launch alone and the whole call; CuPy's, where it is there; a copy."""
     import torch
 
     inputs = [given[:, 0] for given in rotating(shape)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import warpkit as wk
+from warpkit import checks
 
 
 class OnGpu:
@@ -16,6 +17,20 @@ class OnGpu:
     @property
     def __cuda_array_interface__(self):
         return {"shape": (3, 4), "typestr": "<f4", "data": (4096, False), "strides": None, "version": 3}
+
+
+class ByDlpack:
+    """An array on a GPU that has DLPack alone; its elements are on the host, which nobody reads here."""
+
+    def __init__(self, array, device=2):
+        self.array = array
+        self.device = device
+
+    def __dlpack__(self, *, stream=None, max_version=None, **options):
+        return self.array.__dlpack__(max_version=max_version)
+
+    def __dlpack_device__(self):
+        return self.device, 0
 
 
 def run(program):
@@ -74,6 +89,25 @@ def test_without_a_device_the_error_says_so():
         "if cuda.is_available(): print('RuntimeError arrays on a GPU need an NVIDIA driver and a device'); raise SystemExit\n"
     ) + CALL.format(folder=os.path.dirname(__file__), call=call)
     assert run(program).startswith("RuntimeError arrays on a GPU need an NVIDIA driver and a device")
+
+
+def test_dlpack_is_read_in_the_terms_of_the_array_interface():
+    pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
+    from warpkit import gpu_arrays
+
+    array = np.zeros((3, 4, 2), "float32")[:, ::2]
+    memory = gpu_arrays.memory("image", ByDlpack(array))
+    assert memory.shape == (3, 2, 2)
+    assert memory.strides == (8, 4, 1)
+    assert memory.dtype == np.float32
+    assert memory.pointer == array.ctypes.data
+
+
+def test_dlpack_says_where_an_array_lives():
+    array = np.zeros((3, 4), "float32")
+    assert checks.is_on_gpu(ByDlpack(array))
+    assert not checks.is_on_gpu(ByDlpack(array, device=1))
+    assert not checks.is_on_gpu(array)
 
 
 @pytest.mark.parametrize("call", ["fixed", "weights"])

@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# DLPack's numbers for memory on a device, and managed memory.
+_CUDA_DEVICES = (2, 13)
+
 # Relative size of the determinant, or of the smallest singular value, below which a matrix counts as singular.
 SINGULAR = 1e-12
 
@@ -48,9 +51,11 @@ def plain_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 def is_on_gpu(value: Any) -> bool:
     """Whether an array lives on a GPU; imports nothing to find out."""
-    return not isinstance(value, np.ndarray) and (
-        hasattr(value, "__cuda_array_interface__") or hasattr(value, "__cuda_ndarray__")
-    )
+    if isinstance(value, np.ndarray):  # at once: this is on the way of every call
+        return False
+    if hasattr(value, "__cuda_array_interface__") or hasattr(value, "__cuda_ndarray__"):
+        return True
+    return hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] in _CUDA_DEVICES
 
 
 def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:

@@ -30,6 +30,8 @@ FLOAT64 = cuda.types.float64
 # Numba warns of every launch of few blocks; here small images are meant.
 cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
+DLPACK_DEFAULT_STREAM = 1
+
 IS_SIMULATOR = bool(cuda.config.ENABLE_CUDASIM)
 
 
@@ -83,11 +85,22 @@ def flat(memory: Memory) -> Any:
 
 
 def interface(array: Any) -> dict[str, Any] | None:
-    """The CUDA array interface of an array, of the simulator's too; None for an array that has none."""
+    """The CUDA array interface of an array, or what DLPack says in its terms; None for an array that has neither.
+
+    Through DLPack the owner makes the elements ready for the default stream.
+    """
     if IS_SIMULATOR and hasattr(array, "__cuda_ndarray__"):
         place = (array.ctypes.data, not array.flags.writeable)
         return {"shape": array.shape, "strides": array.strides, "typestr": array.dtype.str, "data": place}
-    return getattr(array, "__cuda_array_interface__", None)
+    found: dict[str, Any] | None = getattr(array, "__cuda_array_interface__", None)
+    if found is None and hasattr(array, "__dlpack__"):
+        from cuda.core.utils import StridedMemoryView  # numba-cuda needs it too
+
+        view = StridedMemoryView.from_dlpack(array, stream_ptr=DLPACK_DEFAULT_STREAM)
+        strides = None if view.strides is None else tuple(step * view.dtype.itemsize for step in view.strides)
+        place = (view.ptr, view.readonly)
+        return {"shape": view.shape, "strides": strides, "typestr": view.dtype.str, "data": place}
+    return found
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
