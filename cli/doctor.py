@@ -97,12 +97,12 @@ def _cache() -> str:
 
 def _cuda() -> str:
     try:
-        from numba import cuda
+        from warpkit.kernels.cuda_target import require_device
 
-        found = cuda.is_available()
-    except Exception as error:  # whatever a broken driver or package raises is what the user should read
+        require_device()
+    except Exception as error:  # whatever a missing package or a broken driver raises is what the user should read
         return f"not usable: {type(error).__name__}: {error}"
-    return ("device found" if found else "no device or no driver") + "; the command line warps on the CPU"
+    return "device found, for arrays on it; the command line warps on the CPU"
 
 
 def _self_test() -> str:

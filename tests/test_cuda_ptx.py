@@ -57,7 +57,7 @@ class FakeLibrary(gpu_arrays.Numba):
     def upload(self, array, like):
         return OnGpu(array)
 
-    def download(self, array):
+    def download(self, array, stream):
         return array.array
 
 

@@ -28,13 +28,13 @@ MANY_BLOCKS = 4096  # from here on a thread takes ROWS_PER_THREAD rows
 ROWS_PER_THREAD = 4
 LARGEST_GRID = 65535  # of blocks along the second and third axis
 
+MEASURING_BLOCKS = 1024  # each of which ends in one atomic operation, on the same number
+
 BAND_PIXELS = 2048
 LARGEST_BANDS = 1024
 BAND_THREADS = 128
 SHARED_BYTES = 48 * 1024  # what a block may have without asking
 ROOM_BYTES = 64 * 2**20  # for the sums of all blocks together, where they are not shared
-
-Cubic = tuple[float, float, float]
 
 
 class Packed(NamedTuple):
@@ -179,9 +179,11 @@ class Sums:
         if self.bits == FAST:
             return
         count, rows, columns, channels = values.shape
-        blocks, threads = grid_shape(1, rows, columns)
+        (across, down, deep), threads = grid_shape(count, rows, columns)
+        down = min(down, max(1, MEASURING_BLOCKS // across))
+        deep = min(deep, max(1, MEASURING_BLOCKS // (across * down)))
         arguments = (flat(values), self.largest, count, rows, columns, channels, *values.strides)
-        launch(cuda_sums.find_largest, blocks, threads, self.job.source.stream, 0, arguments)
+        launch(cuda_sums.find_largest, (across, down, deep), threads, self.job.source.stream, 0, arguments)
 
     def finish(self, target: Memory) -> None:
         """Write the sums to ``target``, contiguous, which may be their own ``memory``."""

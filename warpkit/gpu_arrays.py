@@ -32,9 +32,9 @@ class Numba:
         """A copy of a host array, ordered on the stream of ``like``."""
         return cuda_target.upload(array, self.stream(like))
 
-    def download(self, array: Any) -> NDArray[Any]:
-        """A copy on the host."""
-        return cuda_target.download(array, self.stream(array))
+    def download(self, array: Any, stream: int) -> NDArray[Any]:
+        """A copy on the host, once all work on the stream is done."""
+        return cuda_target.download(array, stream)
 
     def result(self, array: Any) -> Any:
         """What the caller gets for an array that :meth:`empty` made."""
@@ -48,7 +48,7 @@ class CuPy(Numba):
     def upload(self, array: NDArray[Any], like: Any) -> Any:
         return sys.modules["cupy"].asarray(array)
 
-    def download(self, array: Any) -> NDArray[Any]:
+    def download(self, array: Any, stream: int) -> NDArray[Any]:
         host: NDArray[Any] = sys.modules["cupy"].asnumpy(array)
         return host
 
@@ -64,7 +64,7 @@ class Torch(Numba):
     def upload(self, array: NDArray[Any], like: Any) -> Any:
         return sys.modules["torch"].tensor(array, device=like.device)
 
-    def download(self, array: Any) -> NDArray[Any]:
+    def download(self, array: Any, stream: int) -> NDArray[Any]:
         host: NDArray[Any] = array.cpu().numpy()
         return host
 
@@ -128,7 +128,7 @@ def empty(shape: tuple[int, ...], dtype: Any, like: Memory) -> Memory:
 
 def download(array: Memory) -> NDArray[Any]:
     """A copy of a contiguous array on the host."""
-    return library_of(array.owner).download(array.owner).reshape(array.shape)
+    return library_of(array.owner).download(array.owner, array.stream).reshape(array.shape)
 
 
 def overlap(a: Memory, b: Memory) -> bool:

@@ -19,6 +19,7 @@ SUM_BITS = 61
 LARGEST_EXPONENT = 120  # of the units: 2^120 and 2^-120 are normal numbers, float32 too
 FAST = -1  # for ``bits``: add floats, in whatever order
 
+LARGEST_BLOCK = 256  # threads of find_largest
 ADDERS = 64  # threads that add up one number of add_groups
 
 
@@ -79,8 +80,15 @@ def find_largest(values, largest, images, rows, columns, channels, image_step, r
                     found = value
             n += images_at_once
         row += rows_at_once
-    if found > 0:
-        cuda.atomic.max(largest, 0, np.int64(bits_of(found)))
+    shared = cuda.shared.array(LARGEST_BLOCK, FLOAT64)
+    thread, threads = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x, cuda.blockDim.x * cuda.blockDim.y
+    shared[thread] = found
+    cuda.syncthreads()
+    if thread == 0:
+        for other in range(threads):
+            found = max(found, shared[other])
+        if found > 0:
+            cuda.atomic.max(largest, 0, np.int64(bits_of(found)))
 
 
 @kernel
