@@ -375,6 +375,14 @@ def test_bad_arguments_are_refused_by_name(call, error, message):
         call(on_gpu(np.zeros(SHAPE, "float32")))
 
 
+@pytest.mark.skipif(not IS_SIMULATOR, reason="Numba makes no broadcast arrays on a device")
+def test_an_output_that_repeats_its_elements_is_refused():
+    image = on_gpu(np.zeros(SHAPE, "float32"))
+    repeated = type(image)(np.lib.stride_tricks.as_strided(np.zeros(7, "float32"), SHAPE, (0, 4)))
+    with pytest.raises(ValueError, match="out must have an element for each pixel"):
+        wk.warp(image, wk.Affine.identity(), out=repeated)
+
+
 # What the CPU takes and a GPU does not, and why.
 LACKING = {"warp_normal_equations": "registration runs on the CPU"}
 

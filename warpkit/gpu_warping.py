@@ -59,6 +59,8 @@ def output_memory(image: Memory, shape: tuple[int, ...], out: GpuArray | None) -
         raise ValueError(f"out must have shape {shape} and dtype {image.dtype}, got {result.shape} and {result.dtype}")
     if gpu_arrays.is_read_only(out):
         raise ValueError("out must be writable, got a read-only array")
+    if any(step == 0 and n > 1 for n, step in zip(result.shape, result.strides, strict=True)):
+        raise ValueError("out must have an element for each pixel, got a broadcast array")
     if gpu_arrays.overlap(result, image):
         raise ValueError("out must not overlap the image")
     return result

@@ -66,32 +66,23 @@ def scatter_bilinear(floats, words, low, n, here, x, y, grad, below_one, k, bits
     add_tap(floats, words, low, first, tap_index(bottom, right, pitch, step), grad, here, weight_y * weight_x, k, bits, layout)
 
 
-@device
-def scatter_cubic_row(floats, words, low, first, row, columns, weights_x, weight_y, grad, here, k, bits, layout):
-    pitch, step = layout.source_row, layout.source_column
-    add_tap(
-        floats, words, low, first, tap_index(row, columns[0], pitch, step), grad, here, weight_y * weights_x[0], k, bits, layout
-    )
-    add_tap(
-        floats, words, low, first, tap_index(row, columns[1], pitch, step), grad, here, weight_y * weights_x[1], k, bits, layout
-    )
-    add_tap(
-        floats, words, low, first, tap_index(row, columns[2], pitch, step), grad, here, weight_y * weights_x[2], k, bits, layout
-    )
-    add_tap(
-        floats, words, low, first, tap_index(row, columns[3], pitch, step), grad, here, weight_y * weights_x[3], k, bits, layout
-    )
+@inlined
+def pick(four, k):
+    """One of four, without the memory that an index found at run time would take."""
+    first, second = (four[0], four[1]) if k < 2 else (four[2], four[3])
+    return first if k % 2 == 0 else second
 
 
 @device
 def scatter_bicubic(floats, words, low, n, here, x, y, grad, slope, k, bits, layout):
     columns, weights_x = cubic_axis(x, layout.width, layout.mode, slope)
     rows, weights_y = cubic_axis(y, layout.height, layout.mode, slope)
-    first = n * layout.source_image
-    scatter_cubic_row(floats, words, low, first, rows[0], columns, weights_x, weights_y[0], grad, here, k, bits, layout)
-    scatter_cubic_row(floats, words, low, first, rows[1], columns, weights_x, weights_y[1], grad, here, k, bits, layout)
-    scatter_cubic_row(floats, words, low, first, rows[2], columns, weights_x, weights_y[2], grad, here, k, bits, layout)
-    scatter_cubic_row(floats, words, low, first, rows[3], columns, weights_x, weights_y[3], grad, here, k, bits, layout)
+    first, pitch, step = n * layout.source_image, layout.source_row, layout.source_column
+    for tap_number in range(16):
+        p, q = tap_number // 4, tap_number % 4
+        index = tap_index(pick(rows, p), pick(columns, q), pitch, step)
+        weight = pick(weights_y, p) * pick(weights_x, q)
+        add_tap(floats, words, low, first, index, grad, here, weight, k, bits, layout)
 
 
 @device
