@@ -17,7 +17,7 @@ from warpkit.testing import TOLERANCES, check_adjoint
 pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
 
 from warpkit import cuda_engine
-from warpkit.kernels import cuda_sums
+from warpkit.kernels import cuda_sums, taps
 from warpkit.kernels.cuda_target import IS_SIMULATOR, cuda
 
 pytestmark = [
@@ -401,6 +401,8 @@ def test_what_one_target_has_and_the_other_lacks():
     }
     assert set(calls) == {name for name in wk.__all__ if name.startswith(("warp", "sample"))}
     assert set(LACKING) <= set(calls)
+    assert set(taps.INTERPOLATIONS) == set(INTERPOLATIONS), "the tests of this file cover what the CPU has"
+    assert set(taps.MODES) == set(MODES)
     for name, call in calls.items():
         if name in LACKING:
             with pytest.raises(TypeError, match="must be an array on the host"):
