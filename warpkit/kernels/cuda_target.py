@@ -68,7 +68,7 @@ def require_device() -> None:
         cuda.current_context()
         reason = "no device found"
     except Exception as error:  # whatever a missing or broken driver raises is what the user should read
-        reason = str(error).strip()
+        reason = " ".join(str(error).split())
     raise RuntimeError(f"arrays on a GPU need an NVIDIA driver and a device: {reason}")
 
 
