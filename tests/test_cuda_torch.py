@@ -55,8 +55,7 @@ def near(found, expected):
     return bool((found - expected).abs().max() <= TOLERANCE[expected.dtype] * expected.abs().max().clamp(min=1))
 
 
-@pytest.mark.parametrize("memory_format", FORMATS)
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("dtype", "memory_format"), [(torch.float64, FORMATS[0]), (torch.float32, FORMATS[1])])
 @pytest.mark.parametrize(("family", "theta_shape"), [("affine", (2, 3)), ("projective", (3, 3)), ("tps", (4, 2))])
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic", "nearest"])
 def test_spatial_transform_is_that_of_cpu_tensors(mode, family, theta_shape, dtype, memory_format):
