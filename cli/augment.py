@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .batch import batch_options, run_batch
-from .files import Item, plan_copies
+from .files import plan_copies, plan_files
+from .manifest import read_manifest
+from .warp import refuse_with_manifest
+from .worklist import Item
 
 if TYPE_CHECKING:
     from warpkit import Transform
@@ -18,13 +21,23 @@ RECIPES = ("R", "RTS", "P", "E")
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write into.")
 @click.option("--recipe", type=click.Choice(RECIPES), required=True, help="What is done to a picture, see above.")
 @click.option("--copies", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Of each picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @batch_options
-def augment(inputs: tuple[str, ...], output: Path, recipe: Any, copies: int, seed: int, **options: Any) -> int:
+def augment(
+    inputs: tuple[str, ...],
+    output: Path,
+    recipe: Any,
+    copies: int,
+    seed: int,
+    manifest: str | None,
+    allow_outside: bool,
+    picture_format: str | None,
+    **options: Any,
+) -> int:
     """Distort pictures at random, each --copies times.
 
     \b
@@ -50,4 +63,9 @@ def augment(inputs: tuple[str, ...], output: Path, recipe: Any, copies: int, see
         (inverse_map,) = random_maps(recipe, shape, 1, random)
         return inverse_map, canvas_shape(recipe, shape)
 
-    return run_batch(plan_copies(inputs, output, copies), map_for, **options)
+    if manifest is None:
+        entries = plan_files(inputs, output, picture_format)
+    else:
+        refuse_with_manifest(inputs, picture_format)
+        entries = read_manifest(manifest, output, allow_outside=allow_outside)
+    return run_batch(plan_copies(entries, output, copies), map_for, **options)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .pictures import Picture, PictureError, require_cv2, write_picture
+from .errors import PictureError
+from .opencv import require_cv2
+from .pictures import Picture, write_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def demo(output: Path) -> None:
     shape = picture.shape[:2]
     titles, pictures, grids = ["original"], [picture], [with_moved_grid(picture, wk.Affine.identity(), shape)]
     try:
-        write_picture(output / "original.png", Picture(picture))
+        write_picture(output / "original.png", Picture((picture,)))
         for name, inverse_map in demo_maps(shape).items():
             start = time.perf_counter()
             warped = wk.warp(picture, inverse_map)
@@ -40,13 +42,14 @@ def demo(output: Path) -> None:
             start = time.perf_counter()
             wk.warp(picture, inverse_map, out=warped)
             again = time.perf_counter() - start
-            write_picture(output / f"{name}.png", Picture(warped))
+            write_picture(output / f"{name}.png", Picture((warped,)))
             click.echo(f"{name:22} {1e3 * again:7.2f} ms (the first time {1e3 * first:.0f} ms)  {output / name}.png")
             titles.append(name.replace("_", " "))
             pictures.append(warped)
             grids.append(with_moved_grid(warped, inverse_map, shape))
         titles += ["its grid"] + ["how it moved"] * (len(grids) - 1)
-        write_picture(output / "panel.png", Picture(side_by_side(titles, pictures + grids, columns=len(pictures))))
+        panel = side_by_side(titles, pictures + grids, columns=len(pictures))
+        write_picture(output / "panel.png", Picture((panel,)))
     except PictureError as error:
         raise click.ClickException(f"{output}: {error}") from None
     click.echo(f"look at {output / 'panel.png'}")

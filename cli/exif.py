@@ -1,4 +1,4 @@
-"""The one EXIF entry that changes when a picture is turned upright; all other bytes stay as they are.
+"""Orientation: the one EXIF entry that changes when a picture is turned upright; all other bytes stay as they are.
 
 EXIF is a TIFF structure (Exif 2.32, section 4.5): byte order mark, offset of the first directory, entries of 12 bytes.
 """
@@ -6,6 +6,10 @@ EXIF is a TIFF structure (Exif 2.32, section 4.5): byte order mark, offset of th
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ORIENTATION = 0x0112
 _SHORT = 3
@@ -46,3 +50,16 @@ def with_upright_orientation(exif: bytes) -> bytes:
     changed = bytearray(exif)
     struct.pack_into(found[1] + "H", changed, found[0], 1)
     return bytes(changed)
+
+
+def turned_upright(pixels: NDArray[Any], exif_orientation: int) -> NDArray[Any]:
+    """Undo the camera's position: EXIF orientation 1 to 8, 1 is upright."""
+    import numpy as np
+
+    if exif_orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if exif_orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if exif_orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,64 +14,87 @@ import click
 from .pictures import SUFFIXES
 
 
-class Item(NamedTuple):
-    """One picture to make."""
+class Entry(NamedTuple):
+    """One picture to make, or why it cannot be; names as text, because there may be millions."""
 
-    source: Path
-    target: Path
+    source: str
+    target: str
+    own: str = ""  # options of its own, as JSON
+    problem: str = ""
 
 
-def plan_files(inputs: Sequence[str], output: Path) -> list[Item]:
+def plan_files(inputs: Sequence[str], output: Path, picture_format: str | None = None) -> Iterator[Entry]:
     """Pair inputs (files, globs, folders searched with all below them) with their outputs.
 
     One input file with an output that has a picture's suffix goes there; all else keeps its name, and its place in its
     folder, below ``output``.
     """
-    found: list[tuple[Path, Path]] = []
-    for name in inputs:
-        found.extend(_expand(name))
-    if not found:
+    if not inputs:
+        raise click.UsageError("give INPUT, or --manifest")
+    found = chain.from_iterable(_expand(name, output) for name in inputs)
+    first = list(islice(found, 2))
+    if not first:
         raise click.UsageError("no pictures found in " + ", ".join(inputs))
-    single = len(found) == 1 and not Path(inputs[0]).is_dir()
+    single = len(first) == 1 and not Path(inputs[0]).is_dir()
     if single and output.suffix.lower() in SUFFIXES and not output.is_dir():
-        items = [Item(found[0][0], output)]
-    else:
-        items = [Item(source, output / relative) for source, relative in found]
-    _refuse_clashes(items)
-    return items
+        if picture_format is not None:
+            raise click.UsageError(f"--format is for folders; the format of {output} is said by its name")
+        return iter([first[0]._replace(target=str(output))])
+    return (_below(output, entry, picture_format) for entry in chain(first, found))
 
 
-def plan_copies(inputs: Sequence[str], output: Path, copies: int) -> list[Item]:
-    """Pair each input with ``copies`` numbered outputs below the folder ``output``."""
+def plan_copies(entries: Iterable[Entry], output: Path, copies: int) -> Iterator[Entry]:
+    """Each entry as ``copies`` numbered ones; ``output`` must be a folder."""
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
         raise click.UsageError(f"--output must be a folder, got {output}")
+    return _numbered(entries, copies)
+
+
+def _numbered(entries: Iterable[Entry], copies: int) -> Iterator[Entry]:
     digits = len(str(copies - 1))
-    items = []
-    for source, target in plan_files(inputs, output):
+    for entry in entries:
+        if entry.problem:
+            yield entry
+            continue
+        stem, suffix = os.path.splitext(entry.target)
         for copy in range(copies):
-            items.append(Item(source, target.with_stem(f"{target.stem}-{copy:0{digits}}")))
-    _refuse_clashes(items)
-    return items
+            yield entry._replace(target=f"{stem}-{copy:0{digits}}{suffix}")
 
 
-def _expand(name: str) -> list[tuple[Path, Path]]:
-    """Files that a name stands for, each with its place below the output folder."""
+def _below(output: Path, entry: Entry, picture_format: str | None) -> Entry:
+    if entry.problem:
+        return entry
+    name = entry.target
+    if picture_format is not None:
+        name = f"{os.path.splitext(name)[0]}.{picture_format}"
+    return entry._replace(target=os.path.join(output, name))
+
+
+def _expand(name: str, output: Path) -> Iterator[Entry]:
+    """Files that a name stands for; the target is its place below the output folder."""
     path = Path(name)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        return [(p, p.relative_to(path)) for p in files]
+        return _walk(path, output)
     if not path.exists() and glob.has_magic(name):
-        return [(Path(p), Path(Path(p).name)) for p in sorted(glob.glob(name, recursive=True)) if Path(p).is_file()]
-    return [(path, Path(path.name))]
+        return (Entry(p, os.path.basename(p)) for p in sorted(glob.glob(name, recursive=True)) if os.path.isfile(p))
+    return iter([Entry(name, path.name)])
 
 
-def _refuse_clashes(items: list[Item]) -> None:
-    targets: dict[Path, Path] = {}
-    sources = {item.source.resolve() for item in items}
-    for item in items:
-        resolved = item.target.resolve()
-        if resolved in targets:
-            raise click.UsageError(f"{targets[resolved]} and {item.source} would both be written to {item.target}")
-        if resolved in sources:
-            raise click.UsageError(f"{item.target} is an input; choose another output")
-        targets[resolved] = item.source
+def _walk(top: Path, output: Path) -> Iterator[Entry]:
+    """All pictures below a folder, in the order of their names, without the output folder if that is one of them."""
+    unlisted: list[OSError] = []
+    output_place = os.path.realpath(output)
+    for folder, folders, files in os.walk(top, onerror=unlisted.append):
+        folders[:] = sorted(f for f in folders if os.path.realpath(os.path.join(folder, f)) != output_place)
+        for file in sorted(files):
+            if os.path.splitext(file)[1].lower() in SUFFIXES:
+                path = os.path.join(folder, file)
+                yield Entry(path, os.path.relpath(path, top))
+        while unlisted:
+            yield _unlisted(unlisted.pop())
+    while unlisted:
+        yield _unlisted(unlisted.pop())
+
+
+def _unlisted(error: OSError) -> Entry:
+    return Entry(str(error.filename), "", problem=f"cannot be listed: {error.strerror}")

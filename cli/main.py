@@ -11,6 +11,7 @@ import sys
 import click
 
 from .augment import augment
+from .completion import completion
 from .demo import demo
 from .doctor import doctor
 from .fit import fit
@@ -31,14 +32,14 @@ def warpkit() -> None:
     """
 
 
-for command in (demo, warp, augment, fit, show, doctor):
+for command in (demo, warp, augment, fit, show, doctor, completion):
     warpkit.add_command(command)
 
 
 def main() -> None:
     """Entry point of the installed command."""
     try:
-        status = warpkit.main(standalone_mode=False)
+        status = warpkit.main(prog_name="warpkit", standalone_mode=False)
     except click.exceptions.Abort:
         print("interrupted", file=sys.stderr)
         status = 130
@@ -47,6 +48,7 @@ def main() -> None:
         status = error.exit_code
     except BrokenPipeError:
         # The reader of our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         status = 1
     sys.exit(status if isinstance(status, int) else 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -28,11 +30,10 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         self.name = metavar
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
+        parts = value if isinstance(value, (tuple, list)) else str(value).replace(",", " ").split()
         try:
-            numbers = tuple(float(part) for part in str(value).replace(",", " ").split())
-        except ValueError:
+            numbers = tuple(float(part) for part in parts)
+        except (TypeError, ValueError):
             numbers = ()
         if len(numbers) not in self.counts or not all(map(math.isfinite, numbers)):
             self.fail(f"expected {self.name}, got {value!r}", param, ctx)
@@ -99,6 +100,39 @@ _OPTIONS = [
 ]  # fmt: skip
 
 
+def _parameters() -> dict[str, click.Parameter]:
+    def holder() -> None: ...
+
+    for option in _OPTIONS:
+        option(holder)
+    return {parameter.opts[0].lstrip("-"): parameter for parameter in holder.__click_params__}  # type: ignore[attr-defined]
+
+
+# The same options by their names, for what else than the command line they may stand in.
+PARAMETERS = _parameters()
+_BASES = ("matrix", "quad", "points", "map_file")  # a picture moves by one of them, before all else
+
+
+def with_own(motion: Motion, own: Mapping[str, Any]) -> Motion:
+    """Options of the command with those of a single picture in their place.
+
+    Raises
+    ------
+    ValueError
+        If a value cannot be that of its option; says which.
+    """
+    values: dict[str, Any] = {}
+    for name, value in own.items():
+        parameter = PARAMETERS[name]
+        try:
+            values[str(parameter.name)] = parameter.type.convert(value, parameter, None)
+        except click.BadParameter as error:
+            raise ValueError(f"{name}: {error.message}") from None
+    if any(base in values for base in _BASES):
+        values = dict.fromkeys(_BASES) | values
+    return motion._replace(**values)
+
+
 def motion_options(command: F) -> F:
     """Add the geometry options to a command, which receives them as one ``motion``."""
 
@@ -117,7 +151,7 @@ class Plan:
     """Geometry options with their files read; gives the inverse map and canvas for a picture of any size."""
 
     def __init__(self, motion: Motion) -> None:
-        given = [name for name in ("matrix", "quad", "points", "map_file") if getattr(motion, name) is not None]
+        given = [name for name in _BASES if getattr(motion, name) is not None]
         if len(given) > 1:
             names = " and ".join("--" + name.replace("_file", "") for name in given)
             raise click.UsageError(f"give one of --matrix, --quad, --points and --map, got {names}")
@@ -180,6 +214,23 @@ class Plan:
             target = [motion.quad[k : k + 2] for k in range(0, 8, 2)]
             parts.append(wk.Projective.from_quads(target, corners))
         return wk.Composition(parts or [wk.Affine.identity()]).simplified()
+
+
+class Plans:
+    """The command's plan, and those of pictures that have options of their own."""
+
+    def __init__(self, motion: Motion) -> None:
+        self._motion = motion
+        self._common = Plan(motion)
+        self._with_own = lru_cache(maxsize=256)(lambda own: Plan(with_own(motion, json.loads(own))))
+
+    def check(self, own: Mapping[str, Any]) -> None:
+        """ValueError if the options of a picture cannot be right; files that they name are not opened."""
+        with_own(self._motion, own)
+
+    def for_options(self, own: str) -> Plan:
+        """``own`` as JSON, or empty."""
+        return self._with_own(own) if own else self._common
 
 
 def read_inverse_map(path: Path) -> Transform:

@@ -1,187 +1,109 @@
-"""Picture files in and out: pixels in OpenCV's channel order, metadata kept, orientation applied once, files written whole."""
+"""Picture files in and out: all frames and bits, metadata kept, orientation applied once, files written whole."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
-from .exif import orientation, with_upright_orientation
+from . import animations, stills, tiffs
+from .animations import Timing
+from .errors import PictureError
+from .exif import orientation, turned_upright, with_upright_orientation
+from .headers import Header, Metadata, read_header
+from .writing import write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SUFFIXES = frozenset(
-    {".avif", ".bmp", ".exr", ".jpeg", ".jpg", ".jp2", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-_TIFF = frozenset({".tif", ".tiff"})
-
-# The process's file mode mask can only be read by setting it, which is safe here, before there are threads.
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-
-
-class PictureError(Exception):
-    """A picture that cannot be read or written, with the reason in one line."""
+SUFFIXES = frozenset({*stills.JPEG, *tiffs.SUFFIXES, *animations.FORMATS, ".bmp", ".exr", ".jp2", ".pbm", ".pgm", ".ppm"})
+DEFAULT_MAX_PIXELS = 2**28
 
 
 class Picture(NamedTuple):
-    """Pixels (H, W) or (H, W, C) and the metadata chunks that go with them, each with OpenCV's number for its type."""
+    """Frames (H, W) or (H, W, C) in OpenCV's channel order, their timing, metadata, and what had to be given up."""
 
-    pixels: NDArray[Any]
-    metadata: tuple[tuple[int, NDArray[Any]], ...] = ()
-
-
-def require_cv2() -> Any:
-    """The module cv2, from whichever of its distributions; a missing one is told in one line."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise click.ClickException(
-            f"reading and writing pictures needs OpenCV ({error}): pip install 'numba-warpkit[cli]', and on a machine"
-            " without libGL opencv-python-headless in place of opencv-python"
-        ) from None
-    if not hasattr(cv2, "imdecodeWithMetadata"):
-        raise click.ClickException(f"reading and writing pictures needs OpenCV 5 or newer, got {cv2.__version__}")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are told by us, once
-    return cv2
+    frames: tuple[NDArray[Any], ...]
+    metadata: Metadata = Metadata()
+    timing: Timing = Timing()
+    notes: tuple[str, ...] = ()
 
 
-def read_picture(path: Path) -> Picture:
-    """Decode a file: all bits, all channels, turned upright as its EXIF orientation says.
+def read_picture(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Open and decode a file, turned upright as its EXIF orientation says.
 
     Raises
     ------
     PictureError
-        If it cannot be opened, is no picture, is damaged, or holds several frames or pages.
+        If it cannot be opened, is no picture, is not what its name says, is damaged or has more than ``max_pixels``.
     """
+    return decode(read_file(path), path.suffix.lower(), max_pixels)
+
+
+def read_file(path: Path) -> bytes:
+    """All bytes of a file."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise PictureError(error.strerror or str(error)) from None
-    if not data:
-        raise PictureError("the file is empty")
-    if path.suffix.lower() in _TIFF:
-        return _read_tiff(path)
-    _refuse_animation(data)
-    return _decode(data)
+        raise PictureError(f"cannot be read: {error.strerror or error}") from None
 
 
-def _decode(data: bytes) -> Picture:
-    import numpy as np
-
-    cv2 = require_cv2()
-    try:
-        pixels, types, chunks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise PictureError(f"cannot be decoded: {error.err or error}") from None
-    if pixels is None:
-        raise PictureError("not a picture that OpenCV can read, or damaged")
-    metadata = []
-    for kind, chunk in zip(types, chunks, strict=True):
-        if kind == cv2.IMAGE_METADATA_EXIF:
-            exif = chunk.tobytes()
-            pixels = turned_upright(pixels, orientation(exif))
-            chunk = np.frombuffer(with_upright_orientation(exif), np.uint8)
-        metadata.append((int(kind), np.atleast_2d(chunk)))
-    return Picture(pixels, tuple(metadata))
+def decode(data: bytes, suffix: str, max_pixels: int) -> Picture:
+    """The picture of a file whose name ends in ``suffix``."""
+    header = read_header(data, suffix, max_pixels)
+    metadata = header.metadata
+    if header.format == "TIFF":
+        frames, timing = tiffs.decode_pages(data, max_pixels), Timing()
+    elif header.format == "GIF" or header.frames > 1:
+        frames, timing = animations.decode_frames(data)
+    else:
+        frames, timing = (stills.decode_still(data),), Timing()
+    if metadata.exif and header.format != "TIFF":
+        frames = tuple(turned_upright(frame, orientation(metadata.exif)) for frame in frames)
+        metadata = metadata._replace(exif=with_upright_orientation(metadata.exif))
+    return _without_cmyk(header, Picture(frames, metadata, timing))
 
 
-def _read_tiff(path: Path) -> Picture:
-    """TIFF through OpenCV; what it cannot decode (float64, more than four channels) through tifffile."""
-    import numpy as np
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            if len(file.pages) > 1:
-                raise PictureError(f"has {len(file.pages)} pages; files of one page only")
-            try:
-                return _decode(path.read_bytes())
-            except PictureError:
-                pixels = file.asarray()
-    except (tifffile.TiffFileError, ValueError, KeyError, OSError) as error:
-        raise PictureError(f"cannot be decoded: {error}") from None
-    if pixels.ndim not in (2, 3):
-        raise PictureError(f"has {pixels.ndim} dimensions; (H, W) or (H, W, C) only")
-    return Picture(np.ascontiguousarray(pixels))
+def _without_cmyk(header: Header, picture: Picture) -> Picture:
+    """Decoders turn CMYK into RGB by a plain formula; the inks' profile would be wrong for that."""
+    if header.mode != "CMYK":
+        return picture
+    frames = tuple(frame[..., :3] for frame in picture.frames)
+    metadata = picture.metadata._replace(icc=b"")
+    return picture._replace(frames=frames, metadata=metadata, notes=("CMYK converted to RGB, without its profile",))
 
 
-def _refuse_animation(data: bytes) -> None:
-    """One frame of many would be a silent loss."""
-    head = data[:4096]
-    if head[:4] == b"GIF8" or b"acTL" in head[:200] or (head[8:12] == b"WEBP" and b"ANIM" in head[:200]):
-        raise PictureError("is a GIF or an animation; still pictures only")
+def encode(suffix: str, picture: Picture, quality: int | None = None) -> bytes:
+    """The bytes of a file of the format that ``suffix`` names.
+
+    Raises
+    ------
+    PictureError
+        If the format is unknown or cannot hold the picture.
+    """
+    suffix = suffix.lower()
+    frames, metadata, timing, _ = picture
+    if suffix in tiffs.SUFFIXES:
+        return tiffs.encode_pages(frames, metadata)
+    if suffix == ".gif" or (len(frames) > 1 and suffix in animations.FORMATS):
+        return animations.encode_frames(suffix, frames, timing, metadata, quality)
+    if len(frames) > 1:
+        raise PictureError(f"{suffix} holds one picture, got {len(frames)} frames; try .tif, .gif, .png or .webp")
+    return stills.encode_still(".png" if suffix == ".apng" else suffix, frames[0], metadata, quality)
 
 
-def turned_upright(pixels: NDArray[Any], exif_orientation: int) -> NDArray[Any]:
-    """Undo the camera's position: EXIF orientation 1 to 8, 1 is upright."""
-    import numpy as np
-
-    if exif_orientation in (5, 6, 7, 8):
-        pixels = np.swapaxes(pixels, 0, 1)
-    if exif_orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if exif_orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+def losses(suffix: str, picture: Picture) -> tuple[str, ...]:
+    """What reading gave up, and what this format will."""
+    if any(picture.metadata) and suffix.lower() not in stills.KEEPS_METADATA:
+        return (*picture.notes, f"{suffix} holds no metadata")
+    return picture.notes
 
 
-def write_picture(path: Path, picture: Picture) -> None:
-    """Encode into a temporary file beside ``path``, then rename: either the whole file is there or none.
+def write_picture(path: Path, picture: Picture, quality: int | None = None) -> None:
+    """Encode, then write: either the whole file is there or none.
 
     Raises
     ------
     PictureError
         If the format is unknown or cannot hold the pixels, or the file cannot be written.
     """
-    data = _encode(path.suffix.lower(), picture)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".warpkit-", suffix=path.suffix, dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise PictureError(f"cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _encode(suffix: str, picture: Picture) -> bytes:
-    cv2 = require_cv2()
-    pixels, metadata = picture
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if suffix in _TIFF and (channels > 4 or channels == 2 or pixels.dtype.name not in ("uint8", "uint16", "float32")):
-        return _encode_tiff(pixels)
-    if suffix in (".jpg", ".jpeg") and (channels == 4 or pixels.dtype.name != "uint8"):
-        raise PictureError(f"JPEG holds 8 bits and no transparency, got {pixels.dtype} with {channels} channels; try .png")
-    if pixels.dtype.name not in ("uint8", "uint16", "float32") or channels not in (1, 3, 4):
-        raise PictureError(f"{suffix} cannot hold {pixels.dtype} pixels with {channels} channels; try .tif")
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
-    try:
-        types, chunks = [kind for kind, _ in metadata], [chunk for _, chunk in metadata]
-        done, data = cv2.imencodeWithMetadata(suffix, pixels, types, chunks, parameters)
-    except cv2.error as error:
-        raise PictureError(f"cannot be encoded as {suffix}: {error.err or error}") from None
-    if not done:
-        raise PictureError(f"cannot be encoded as {suffix}")
-    return bytes(data.tobytes())
-
-
-def _encode_tiff(pixels: NDArray[Any]) -> bytes:
-    import io
-
-    import tifffile
-
-    file = io.BytesIO()
-    tifffile.imwrite(file, pixels, photometric="minisblack", planarconfig="contig" if pixels.ndim == 3 else None)
-    return file.getvalue()
+    write_whole(path, encode(path.suffix, picture, quality))

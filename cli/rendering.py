@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def warp_pixels(
-    pixels: NDArray[Any], inverse_map: Transform, shape: tuple[int, int], *, interpolation: str, mode: str, cval: float
+    pixels: NDArray[Any],
+    inverse_map: Transform,
+    shape: tuple[int, int],
+    *,
+    interpolation: str = "bilinear",
+    mode: str = "constant",
+    cval: float = 0.0,
 ) -> NDArray[Any]:
     """Warp the pixels of a picture file; with an alpha channel, colours are weighted by it and outside is transparent."""
     import warpkit as wk

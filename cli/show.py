@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from .errors import PictureError
 from .motion import Motion, Plan, motion_options
-from .pictures import Picture, PictureError, read_picture, require_cv2, write_picture
+from .opencv import require_cv2
+from .pictures import Picture, read_picture, write_picture
 
 
 @click.command()
@@ -27,12 +29,13 @@ def show(picture_file: Path, motion: Motion, output: Path) -> None:
 
     plan = Plan(motion)
     try:
-        pixels = read_picture(picture_file).pixels
+        pixels = read_picture(picture_file).frames[0]
         inverse_map, shape = plan.for_picture(pixels.shape[:2])
         before = as_displayable(pixels)
-        after = as_displayable(warp_pixels(pixels, inverse_map, shape, interpolation="bilinear", mode="constant", cval=0.0))
+        after = as_displayable(warp_pixels(pixels, inverse_map, shape))
         grid = with_moved_grid(after, inverse_map, pixels.shape[:2])
-        write_picture(output, Picture(side_by_side(["before", "after", "how it moved"], [before, after, grid], columns=3)))
+        figure = side_by_side(["before", "after", "how it moved"], [before, after, grid], columns=3)
+        write_picture(output, Picture((figure,)))
     except PictureError as error:
         raise click.ClickException(f"{picture_file}: {error}") from None
     except ValueError as error:

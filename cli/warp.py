@@ -1,4 +1,4 @@
-"""`warpkit warp`: many pictures through one motion."""
+"""`warpkit warp`: many pictures through one motion, or each through its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ import click
 
 from .batch import batch_options, run_batch
 from .files import plan_files
-from .motion import Motion, Plan, motion_options
+from .manifest import read_manifest
+from .motion import PARAMETERS, Motion, Plans, motion_options
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File or folder to write.")
 @motion_options
 @batch_options
-def warp(inputs: tuple[str, ...], output: Path, motion: Motion, **options: Any) -> int:
+def warp(
+    inputs: tuple[str, ...],
+    output: Path,
+    motion: Motion,
+    manifest: str | None,
+    allow_outside: bool,
+    picture_format: str | None,
+    **options: Any,
+) -> int:
     """Warp pictures: files, globs, and folders with all below them.
 
     The options describe how the picture moves. It moves by --matrix, --quad, --points or --map, then is scaled, sheared,
@@ -26,8 +35,23 @@ def warp(inputs: tuple[str, ...], output: Path, motion: Motion, **options: Any) 
 
     \b
     warpkit warp cat.jpg -o turned.jpg --rotate 15 --size fit
-    warpkit warp photos/ -o small/ --scale 0.5 --size fit
+    warpkit warp photos/ -o small/ --scale 0.5 --size fit --format webp --quality 80
     warpkit warp page.png -o flat.png --points corners.csv --model projective --size 1240x1754
+    warpkit warp --manifest list.csv -o out/ --report out.jsonl          columns input, output, rotate, map ...
+    warpkit warp --options job.toml --resume                             rotate = 15, inputs = ["photos/"] ...
     """
-    plan = Plan(motion)
-    return run_batch(plan_files(inputs, output), lambda _, shape: plan.for_picture(shape), **options)
+    plans = Plans(motion)
+    if manifest is None:
+        entries = plan_files(inputs, output, picture_format)
+    else:
+        refuse_with_manifest(inputs, picture_format)
+        entries = read_manifest(manifest, output, tuple(PARAMETERS), plans.check, allow_outside=allow_outside)
+    return run_batch(entries, lambda item, shape: plans.for_options(item.own).for_picture(shape), **options)
+
+
+def refuse_with_manifest(inputs: tuple[str, ...], picture_format: str | None) -> None:
+    """What the manifest says by itself."""
+    if inputs:
+        raise click.UsageError(f"give INPUT or --manifest, not both; got {' '.join(inputs)}")
+    if picture_format is not None:
+        raise click.UsageError("--format is for folders; a manifest names its outputs")

@@ -134,8 +134,8 @@ def test_folders_keep_their_structure_and_bad_files_are_named(folder: Path, phot
     for name in ("cut.png", "empty.jpg", "text.png"):
         assert name in done.stderr
     report = [json.loads(line) for line in (folder / "report.jsonl").read_text().splitlines()]
-    assert sorted(record["status"] for record in report) == ["done", "done", "failed", "failed", "failed"]
-    assert all(record["error"] for record in report if record["status"] == "failed")
+    assert sorted(record["result"] for record in report) == ["done", "done", "failed", "failed", "failed"]
+    assert all(record["error"] for record in report if record["result"] == "failed")
     assert no_leftovers(folder)
 
 
@@ -174,8 +174,6 @@ def test_dry_run_writes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["warp", "photo.png", "-o", "photo.png"], "is an input"),
-        (["warp", "photo.png", "./photo.png", "-o", "out"], "would both be written"),
         (["warp", "photo.png", "-o", "out.png", "--matrix", "1,2,3"], "--matrix"),
         (["warp", "photo.png", "-o", "out.png", "--matrix", "1,2,0,2,4,0"], "singular"),
         (["warp", "photo.png", "-o", "out.png", "--rotate", "nan"], "finite"),
@@ -293,11 +291,6 @@ def test_metadata_is_kept(folder: Path, photo: np.ndarray) -> None:
     _, kinds_out, chunks = cv2.imreadWithMetadata(str(folder / "out.jpg"), cv2.IMREAD_UNCHANGED)
     kept = dict(zip(kinds_out, (bytes(chunk.ravel()) for chunk in chunks), strict=True))
     assert kept == {cv2.IMAGE_METADATA_EXIF: exif.tobytes(), cv2.IMAGE_METADATA_ICCP: profile.tobytes()}
-
-
-def test_several_pages_are_refused(folder: Path) -> None:
-    tifffile.imwrite(folder / "pages.tif", np.zeros((3, 20, 20), np.uint8), photometric="minisblack")
-    assert "3 pages" in run("warp", "pages.tif", "-o", "out.tif", "--rotate", "3", cwd=folder, code=1).stderr
 
 
 def test_formats_that_cannot_hold_the_pixels_are_refused(folder: Path) -> None:

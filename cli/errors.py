@@ -1,0 +1,11 @@
+"""Errors that belong to one picture: told in a line, and the batch goes on."""
+
+from __future__ import annotations
+
+
+class PictureError(Exception):
+    """A picture that cannot be read, made or written, with the reason in one line."""
+
+
+class DiskFullError(PictureError):
+    """No space is left: all pictures that follow would fail in the same way."""

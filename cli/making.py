@@ -1,0 +1,127 @@
+"""One picture of many: read, warped and written, or its error told."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from .errors import DiskFullError, PictureError
+from .headers import refuse_too_large
+from .pictures import decode, encode, losses, read_file
+from .rendering import warp_pixels
+from .worklist import Item
+from .writing import write_whole
+
+if TYPE_CHECKING:
+    from warpkit import Transform
+
+# The inverse map of an item, and the canvas (rows, columns), for a picture of (rows, columns).
+MapFor = Callable[[Item, tuple[int, int]], "tuple[Transform, tuple[int, int]]"]
+
+
+class Settings(NamedTuple):
+    """What holds for all pictures of a run, beside their motion."""
+
+    interpolation: str
+    mode: str
+    cval: float
+    quality: int | None
+    max_pixels: int
+    resume: bool
+    overwrite: bool
+
+
+class Outcome(NamedTuple):
+    """What became of one item; one line of the report."""
+
+    item: Item
+    result: str  # done, skipped or failed
+    seconds: float
+    input_size: tuple[int, int] | None = None
+    output_size: tuple[int, int] | None = None
+    frames: int = 1
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    disk_full: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        kept = {k: v for k, v in self._asdict().items() if k not in ("item", "disk_full") and v is not None}
+        return {"input": str(self.item.source), "output": str(self.item.target), **kept}
+
+
+class Maker:
+    """Makes pictures in many threads. Those that compute are as many as there are cores; others read and write meanwhile."""
+
+    def __init__(self, map_for: MapFor, settings: Settings, cores: int) -> None:
+        self._map_for = map_for
+        self._settings = settings
+        self._cores = threading.BoundedSemaphore(cores)
+
+    def make(self, item: Item) -> Outcome:
+        """Whatever goes wrong is the outcome's error."""
+        start = time.perf_counter()
+        try:
+            details = self._make(item)
+        except click.ClickException as error:
+            details = {"error": error.message}
+        except (PictureError, ValueError, TypeError, MemoryError, OSError) as error:
+            details = {"error": str(error) or type(error).__name__, "disk_full": isinstance(error, DiskFullError)}
+        except Exception as error:  # a million other pictures must not be lost for a fault that nobody thought of
+            details = {"error": f"{type(error).__name__}: {error}"}
+        result = "failed" if "error" in details else details.pop("result", "done")
+        return Outcome(item, result, round(time.perf_counter() - start, 6), **details)
+
+    def _make(self, item: Item) -> dict[str, Any]:
+        if item.problem:
+            raise PictureError(item.problem)
+        if item.target.exists() and not self._is_free(item):
+            return {"result": "skipped"}
+        data = read_file(item.source)
+        with self._cores:
+            picture = decode(data, item.source.suffix.lower(), self._settings.max_pixels)
+            del data
+            warped = picture._replace(frames=tuple(self._warp(item, frame) for frame in picture.frames))
+            encoded = encode(item.target.suffix, warped, self._settings.quality)
+        write_whole(item.target, encoded)
+        (rows, columns), (to_rows, to_columns) = picture.frames[0].shape[:2], warped.frames[0].shape[:2]
+        return {
+            "input_size": (columns, rows),
+            "output_size": (to_columns, to_rows),
+            "frames": len(warped.frames),
+            "notes": losses(item.target.suffix, picture),
+        }
+
+    def _is_free(self, item: Item) -> bool:
+        """Whether an output that exists is to be made anew; False where it is finished."""
+        if self._settings.overwrite:
+            if os.path.samefile(item.source, item.target):
+                raise PictureError("its output is the input itself; choose another output")
+            return True
+        if not self._settings.resume:
+            raise PictureError(f"{item.target} exists; use --overwrite or --resume")
+        return not self._is_whole(item.target)
+
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            data = read_file(path)
+            with self._cores:
+                decode(data, path.suffix.lower(), self._settings.max_pixels)
+        except PictureError:
+            return False
+        return True
+
+    def _warp(self, item: Item, frame: Any) -> Any:
+        rows, columns = frame.shape[:2]
+        inverse_map, shape = self._map_for(item, (rows, columns))
+        refuse_too_large(shape[0] * shape[1], self._settings.max_pixels)
+        settings = self._settings
+        return warp_pixels(
+            frame, inverse_map, shape, interpolation=settings.interpolation, mode=settings.mode, cval=settings.cval
+        )

@@ -1,0 +1,99 @@
+"""Single pictures through OpenCV's codecs, which are the fastest at hand; channels in OpenCV's order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import PictureError
+from .headers import Metadata
+from .opencv import require_cv2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+JPEG = (".jpg", ".jpeg")
+# Formats whose metadata OpenCV writes; JPEG's segments are ours, because OpenCV has no XMP there, nor profiles beyond 64 KiB.
+_WITH_METADATA = (".png", ".webp", ".avif")
+KEEPS_METADATA = (*JPEG, *_WITH_METADATA, ".apng", ".gif", ".tif", ".tiff")
+_SEGMENT_BYTES = 65533  # what a segment's length field allows, without itself
+_DEFAULT_JPEG_QUALITY = 95
+
+
+def decode_still(data: bytes) -> NDArray[Any]:
+    """All bits, all channels, as stored; palettes and CMYK come out as colours."""
+    import numpy as np
+
+    cv2 = require_cv2()
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise PictureError(f"cannot be decoded: {error.err or error}") from None
+    if pixels is None:
+        raise PictureError("is damaged or cut short, or OpenCV cannot read it")
+    return pixels  # type: ignore[no-any-return]
+
+
+def encode_still(suffix: str, pixels: NDArray[Any], metadata: Metadata, quality: int | None) -> bytes:
+    """The bytes of a file of the format that ``suffix`` names."""
+    _refuse_what_cannot_be_held(suffix, pixels)
+    data = _encode(suffix, pixels, metadata if suffix in _WITH_METADATA else Metadata(), _quality(suffix, quality))
+    return _with_segments(data, metadata) if suffix in JPEG else data
+
+
+def _refuse_what_cannot_be_held(suffix: str, pixels: NDArray[Any]) -> None:
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    deep = pixels.dtype.name != "uint8"
+    if suffix in JPEG and (channels == 4 or deep):
+        raise PictureError(f"JPEG holds 8 bits and no transparency, got {pixels.dtype} with {channels} channels; try .png")
+    if (suffix in (".webp", ".bmp") and deep) or pixels.dtype.name not in ("uint8", "uint16", "float32"):
+        raise PictureError(f"{suffix} cannot hold {pixels.dtype} pixels; try .tif")
+    if channels not in (1, 3, 4):
+        raise PictureError(f"{suffix} cannot hold {channels} channels; try .tif")
+    if deep and pixels.dtype.kind == "f" and suffix != ".exr":
+        raise PictureError(f"{suffix} cannot hold {pixels.dtype} pixels; try .tif")
+
+
+def _quality(suffix: str, quality: int | None) -> list[int]:
+    cv2 = require_cv2()
+    if suffix in JPEG:
+        return [cv2.IMWRITE_JPEG_QUALITY, _DEFAULT_JPEG_QUALITY if quality is None else quality]
+    if quality is None:
+        return []
+    return {".webp": [cv2.IMWRITE_WEBP_QUALITY, quality], ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality]}.get(suffix, [])
+
+
+def _encode(suffix: str, pixels: NDArray[Any], metadata: Metadata, parameters: list[int]) -> bytes:
+    import numpy as np
+
+    cv2 = require_cv2()
+    kinds = {"exif": cv2.IMAGE_METADATA_EXIF, "icc": cv2.IMAGE_METADATA_ICCP, "xmp": cv2.IMAGE_METADATA_XMP}
+    given = {kind: np.frombuffer(chunk, np.uint8)[None] for name, kind in kinds.items() if (chunk := getattr(metadata, name))}
+    try:
+        done, data = cv2.imencodeWithMetadata(suffix, pixels, list(given), list(given.values()), parameters)
+    except cv2.error as error:
+        raise PictureError(f"cannot be encoded as {suffix}: {error.err or error}") from None
+    if not done or not len(data):
+        reason = "; its ICC profile may be damaged" if metadata.icc else ""
+        raise PictureError(f"cannot be encoded as {suffix}{reason}")
+    return bytes(data.data)
+
+
+def _with_segments(jpeg: bytes, metadata: Metadata) -> bytes:
+    """Metadata as segments of a JPEG file, ahead of all others but JFIF's."""
+    segments = []
+    if metadata.exif:
+        segments.append((0xE1, b"Exif\0\0" + metadata.exif))
+    if metadata.xmp:
+        segments.append((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp))
+    part = _SEGMENT_BYTES - 14
+    parts = [metadata.icc[start : start + part] for start in range(0, len(metadata.icc), part)]
+    segments += [(0xE2, b"ICC_PROFILE\0" + bytes([n, len(parts)]) + chunk) for n, chunk in enumerate(parts, start=1)]
+    if not segments:
+        return jpeg
+    if any(len(body) > _SEGMENT_BYTES for _, body in segments):
+        raise PictureError("JPEG holds at most 64 KiB of EXIF and of XMP each; try .png or .tif")
+    start = 2
+    if jpeg[2:4] == b"\xff\xe0":
+        start += 2 + int.from_bytes(jpeg[4:6], "big")
+    inserted = [b"\xff" + bytes([marker]) + (len(body) + 2).to_bytes(2, "big") + body for marker, body in segments]
+    return b"".join([jpeg[:start], *inserted, jpeg[start:]])

@@ -1,0 +1,84 @@
+"""Files written whole or not at all: into a temporary file beside them, synced, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import DiskFullError, PictureError
+
+with contextlib.suppress(ImportError):  # Windows refuses by itself to rename a file that another process has open
+    import fcntl
+
+PREFIX = ".warpkit-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` into the file ``path``; at no moment is there a part of it under that name.
+
+    Raises
+    ------
+    PictureError
+        If it cannot be written; nothing is left behind.
+    DiskFullError
+        If that is for want of space.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with _temporary(path) as (handle, temporary):
+            _write_all(handle, data)
+            os.fsync(handle)
+            os.replace(temporary, path)
+    except OSError as error:
+        kind = DiskFullError if error.errno in _FULL else PictureError
+        raise kind(f"cannot be written: {error.strerror or error}") from None
+
+
+def temporary_name(path: Path) -> Path:
+    """Where ``path`` grows: always the same name, so that making it again clears up after a run that was killed."""
+    # The name is hashed: with a prefix, a name of 255 bytes would be too long.
+    return path.with_name(PREFIX + hashlib.blake2b(path.name.encode(errors="surrogateescape"), digest_size=10).hexdigest())
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[int, Path]]:
+    """The temporary file of ``path``: empty, ours alone, and gone afterwards unless it was renamed."""
+    temporary = temporary_name(path)
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        _own(handle, temporary)
+        try:
+            os.ftruncate(handle, 0)
+            yield handle, temporary
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    finally:
+        os.close(handle)
+
+
+def _own(handle: int, temporary: Path) -> None:
+    """Take the file for ourselves: a killed run's is free, a running one's is not. The system frees it when we end."""
+    if os.name == "nt":
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), os.stat(temporary)):
+            return
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    # Locked, or renamed to its final name between our opening and locking it: the other one's work either way.
+    raise OSError(errno.EBUSY, "another process is writing it")
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
