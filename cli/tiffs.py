@@ -1,8 +1,10 @@
-"""TIFF: any number of pages, channels and bits, through OpenCV where it can and tifffile where not."""
+"""TIFF: any number of pages, channels and bits, through tifffile; palettes and rarer compressions through OpenCV."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .errors import PictureError
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".tif", ".tiff")
 _EXIF_DIRECTORIES = (0x8769, 0x8825)
 _ICC_TAG, _XMP_TAG = 34675, 700
-_ASCII, _BYTE, _LONG, _RATIONAL, _UNDEFINED = 2, 1, 4, 5, 7
-_RESOLUTION_TAGS, _UNIT_TAG = (282, 283), 296
+_BYTE, _ASCII, _LONG, _UNDEFINED = 1, 2, 4, 7
+_MINISBLACK, _RGB = 1, 2
 
 
 def decode_pages(data: bytes, max_pixels: int) -> tuple[NDArray[Any], ...]:
@@ -27,24 +29,33 @@ def decode_pages(data: bytes, max_pixels: int) -> tuple[NDArray[Any], ...]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             refuse_too_large(sum(page.imagewidth * page.imagelength * page.imagedepth for page in file.pages), max_pixels)
-            pages = _by_opencv(data, len(file.pages))
-            return pages if pages is not None else tuple(_by_tifffile(page) for page in file.pages)
+            if all(_is_plain(page) for page in file.pages):
+                with contextlib.suppress(ValueError):  # a compression that tifffile lacks
+                    return tuple(_by_tifffile(page) for page in file.pages)
+            return _by_opencv(data, len(file.pages))
     except PictureError:
         raise
     except Exception as error:  # whatever a damaged directory provokes in its reader
         raise PictureError(f"cannot be decoded: {error or type(error).__name__}") from None
 
 
-def _by_opencv(data: bytes, count: int) -> tuple[NDArray[Any], ...] | None:
-    """Knows all usual compressions, and turns pages upright itself; None where it lacks the pixel type or a page."""
+def _is_plain(page: Any) -> bool:
+    """Numbers as they are: no palette, no inks, no bits packed into bytes."""
+    return page.photometric in (_MINISBLACK, _RGB) and page.bitspersample in (8, 16, 32, 64)
+
+
+def _by_opencv(data: bytes, count: int) -> tuple[NDArray[Any], ...]:
+    """Knows all usual compressions and colours, and turns pages upright itself."""
     import numpy as np
 
     cv2 = require_cv2()
     try:
         done, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        return None
-    return tuple(pages) if done and len(pages) == count else None
+    except cv2.error as error:
+        raise PictureError(f"cannot be decoded: {error.err or error}") from None
+    if not done or len(pages) != count:
+        raise PictureError("is damaged or cut short, or neither tifffile nor OpenCV can read it")
+    return tuple(pages)
 
 
 def _by_tifffile(page: Any) -> NDArray[Any]:
@@ -55,7 +66,7 @@ def _by_tifffile(page: Any) -> NDArray[Any]:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim not in (2, 3):
         raise PictureError(f"has a page of {pixels.ndim} dimensions; (H, W) or (H, W, C) only")
-    if page.photometric == 2 and pixels.ndim == 3:
+    if page.photometric == _RGB and pixels.ndim == 3:
         pixels = _swapped(pixels)
     orientation = page.tags.get(274)
     return turned_upright(pixels, orientation.value if orientation else 1)
@@ -115,8 +126,12 @@ def _tags(metadata: Metadata) -> list[tuple[int, int, int, Any, bool]]:
         tags.append((_XMP_TAG, _BYTE, len(metadata.xmp), metadata.xmp, True))
     exif = _loaded(metadata.exif)
     tags += [(tag, _ASCII, 0, value, True) for tag, value in exif.items() if isinstance(value, str)]
-    # Where the EXIF directories will lie is known when all else is written.
-    return tags + [(tag, _LONG, 1, 0, True) for tag in _EXIF_DIRECTORIES if exif.get_ifd(tag)]
+    return tags + [(_placeholder(tag), _LONG, 1, 0, True) for tag in _EXIF_DIRECTORIES if exif.get_ifd(tag)]
+
+
+def _placeholder(tag: int) -> int:
+    """What stands for the tag of a directory until it is known where that lies: tifffile leaves out the tag itself."""
+    return tag + 1
 
 
 def _loaded(exif: bytes) -> Any:
@@ -136,7 +151,7 @@ def _append_directories(file: io.BytesIO, exif: bytes) -> None:
     for tag in _EXIF_DIRECTORIES:
         entries = loaded.get_ifd(tag)
         if entries:
-            directory = ImageFileDirectory_v2(b"II*\0\x08\0\0\0")
+            directory = ImageFileDirectory_v2(b"II*\0\x08\0\0\0" if sys.byteorder == "little" else b"MM\0*\0\0\0\x08")
             for name, value in entries.items():
                 directory[name] = value
             offset = file.seek(0, io.SEEK_END)
@@ -144,6 +159,10 @@ def _append_directories(file: io.BytesIO, exif: bytes) -> None:
             file.write(directory.tobytes(offset))
             offsets[tag] = offset
     if offsets:
+        file.seek(0)
         with tifffile.TiffFile(file) as written:
             for tag, offset in offsets.items():
-                written.pages[0].tags[tag].overwrite(offset)
+                entry = written.pages[0].tags[_placeholder(tag)]
+                entry.overwrite(offset)
+                file.seek(entry.offset)
+                file.write(tag.to_bytes(2, sys.byteorder))
