@@ -84,7 +84,11 @@ def _place(name: str) -> bytes:
     return os.fsencode(f"{real_folder(folder)}{os.sep}{file}")
 
 
-@lru_cache(maxsize=4096)
 def real_folder(folder: str) -> str:
     """A folder without links; looked up once for the files that lie side by side."""
-    return os.path.realpath(folder)
+    return _real_path(folder, os.getcwd())
+
+
+@lru_cache(maxsize=4096)
+def _real_path(folder: str, current: str) -> str:
+    return os.path.realpath(os.path.join(current, folder))

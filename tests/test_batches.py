@@ -1,0 +1,480 @@
+"""Many pictures at once: manifests, options files, clashes, resuming, reports, messages."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from command import invoke, leftovers
+
+from warpkit_cli import writing
+from warpkit_cli.errors import PictureError
+from warpkit_cli.files import Entry
+from warpkit_cli.making import Maker, Outcome
+from warpkit_cli.pipeline import run_bounded
+from warpkit_cli.worklist import Item, Worklist
+
+PHOTO = skimage.data.coffee()[:60, :80, ::-1].copy()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_num_threads: object) -> Path:
+    """A working folder with in/0.png to in/4.png."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for n in range(5):
+        cv2.imwrite(f"in/{n}.png", np.roll(PHOTO, n, axis=0))
+    return tmp_path
+
+
+def names(top: str) -> list[str]:
+    return sorted(str(path.relative_to(top)) for path in Path(top).rglob("*") if path.is_file())
+
+
+# --- which files -----------------------------------------------------------------------------------------------------------
+
+
+def test_clashing_outputs_fail_by_name_and_the_first_is_made() -> None:
+    cv2.imwrite("0.png", PHOTO)
+    done = invoke("warp", "in", "0.png", "./in/1.png", "-o", "out", code=1)
+    assert "failed: 0.png: would be written to the same file as in/0.png" in done.stderr
+    assert "failed: in/1.png: would be written to the same file as in/1.png" in done.stderr
+    assert names("out") == ["0.png", "1.png", "2.png", "3.png", "4.png"]
+    assert np.array_equal(cv2.imread("out/1.png"), cv2.imread("in/1.png"))
+
+
+def test_links_in_the_way_to_a_folder_do_not_hide_a_clash() -> None:
+    Path("out").mkdir()
+    Path("linked").symlink_to("out")
+    Path("list.csv").write_text("input,output\nin/0.png,out/a.png\nin/1.png,linked/a.png\n")
+    done = invoke("warp", "--manifest", "list.csv", "-o", ".", code=1)
+    assert "failed: in/1.png: would be written to the same file as in/0.png" in done.stderr
+
+
+def test_an_output_that_is_an_input_fails() -> None:
+    before = Path("in/0.png").read_bytes()
+    done = invoke("warp", "in/0.png", "-o", "in/0.png", "--rotate", 5, "--overwrite", code=1)
+    assert "is an input" in done.stderr
+    Path("list.csv").write_text("input,output\nin/1.png,0.png\nin/0.png,9.png\n")
+    done = invoke("warp", "--manifest", "list.csv", "-o", "in", "--overwrite", code=1)
+    assert "failed: in/1.png: its output in/0.png is an input" in done.stderr
+    assert Path("in/0.png").read_bytes() == before
+
+
+def test_an_input_by_a_link_is_not_overwritten() -> None:
+    Path("linked.png").symlink_to("in/0.png")
+    done = invoke("warp", "linked.png", "-o", "in/0.png", "--overwrite", code=1)
+    assert "its output is the input itself" in done.stderr
+
+
+def test_the_output_folder_is_not_searched() -> None:
+    invoke("warp", "in", "-o", "in/out")
+    invoke("warp", "in", "-o", "in/out", "--overwrite")
+    assert names("in/out") == ["0.png", "1.png", "2.png", "3.png", "4.png"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("in/closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    done = invoke("warp", "in", "-o", "out", code=1)
+    assert "failed: in/closed: cannot be listed: Permission denied" in done.stderr
+    assert len(names("out")) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have Unicode names only")
+def test_names_of_all_kinds() -> None:
+    odd = [
+        "with space.png",
+        "žluťoučký 猫.png",
+        "-dash.png",
+        "new\nline.png",
+        os.fsdecode(b"not\xffunicode.png"),
+        "n" * 251 + ".png",
+    ]
+    Path("odd").mkdir()
+    for name in odd:
+        Path("odd", name).write_bytes(Path("in/0.png").read_bytes())
+    Path("odd", os.fsdecode(b"broken\xff.png")).write_bytes(b"")
+    done = invoke("warp", "odd", "-o", "out", "--report", "report.jsonl", code=1)
+    assert "broken\\xff.png" in done.stderr or "broken\\udcff.png" in done.stderr
+    assert names("out") == sorted(odd)
+    assert len(Path("report.jsonl").read_text().splitlines()) == 7
+    invoke("warp", "odd", "-o", "more", "--dry-run")
+    invoke("warp", "--", "odd/-dash.png", "-o", "out", code=2)
+
+
+def test_format_changes_all_outputs_of_a_folder() -> None:
+    invoke("warp", "in", "-o", "out", "--format", "webp")
+    assert names("out") == [f"{n}.webp" for n in range(5)]
+    assert "said by its name" in invoke("warp", "in/0.png", "-o", "out.png", "-f", "jpg", code=2).stderr
+
+
+# --- manifests -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_with_options_for_each_picture() -> None:
+    Path("map.json").write_text('{"family": "affine"}')
+    Path("list.csv").write_text(
+        'input,output,rotate,translate,quad,size\n'
+        'in/0.png,a.png,,,,\n'
+        'in/1.png,deep/b.png,180,,,\n'
+        'in/2.png,c.png,,"3,2",,\n'
+        '"in/3.png",d.png,,,"0,0 79,0 79,59 0,59",40x30\n'
+    )  # fmt: skip
+    invoke("warp", "--manifest", "list.csv", "-o", "out", "--rotate", 90, "--size", "fit", "--translate", "0,0")
+    read = [cv2.imread(f"in/{n}.png") for n in range(4)]
+    assert np.array_equal(cv2.imread("out/a.png"), np.rot90(read[0], -1))
+    assert np.array_equal(cv2.imread("out/deep/b.png"), read[1][::-1, ::-1])
+    assert np.array_equal(cv2.imread("out/c.png"), np.rot90(read[2], -1))
+    assert cv2.imread("out/d.png").shape == (30, 40, 3)
+
+
+def test_a_line_replaces_the_commands_map() -> None:
+    Path("list.jsonl").write_text(
+        '{"input": "in/0.png", "output": "a.png", "matrix": [1, 0, 2, 0, 1, 0]}\n\n{"input": "in/0.png", "output": "b.png"}\n'
+    )
+    invoke("warp", "--manifest", "list.jsonl", "-o", "out", "--quad", "5,0 84,0 84,59 5,59")
+    read = cv2.imread("in/0.png")
+    assert np.array_equal(cv2.imread("out/a.png")[:, 2:], read[:, :-2])
+    assert np.array_equal(cv2.imread("out/b.png")[:, 5:], read[:, :-5])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: expected the columns input,output"),
+        ("input,target\n", "line 1: expected the columns input,output"),
+        ("input,output,rotation\n", "rotation"),
+        ("input,output,input\n", "line 1"),
+        ('input,"out\n', "line 1"),
+    ],
+)
+def test_headers_of_manifests_are_checked(text: str, message: str) -> None:
+    Path("list.csv").write_text(text)
+    assert message in invoke("warp", "--manifest", "list.csv", "-o", "out", code=2).stderr
+
+
+BAD_LINES = {
+    "list.csv": [
+        ("in/0.png", "expected 3 fields, got 1"),
+        (",x.png,", "input must be a file name"),
+        ("in/0.png,,", "output must be a file name"),
+        ("in/0.png,x.png,round", "rotate: 'round' is not a valid float"),
+        ("in/0.png,../x.png,", "leaves the output folder"),
+        ("in/0.png,deep/../../x.png,", "leaves the output folder"),
+        ("in/0.png,/x.png,", "leaves the output folder"),
+        ("in/0.png,linked/x.png,", "leaves the output folder by a link"),
+        ("in/0.png,linked/deeper/x.png,", "leaves the output folder by a link"),
+        ('in/0.png,"x".png,', "expected after"),
+    ],
+    "list.jsonl": [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('["in/0.png", "x.png"]', "expected an object"),
+        ('{"input": "in/0.png"}', "output must be a file name, got None"),
+        ('{"input": 5, "output": "x.png"}', "input must be a file name, got 5"),
+        ('{"input": "in/0.png", "output": "x\\u0000.png"}', "output must be a file name"),
+        ('{"input": "in/0.png", "output": "x.png", "rotation": 5}', "rotation: no such field"),
+        ('{"input": "in/0.png", "output": "x.png", "matrix": [1, 2, {}, 4, 5, 6]}', "matrix: expected a,b,c,d,e,f"),
+        ('{"input": "in/0.png", "output": "x.png", "size": "0x5"}', "size: expected a size"),
+        ('{"input": "in/0.png", "output": "../x.png"}', "leaves the output folder"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_LINES))
+def test_bad_lines_are_told_and_the_others_made(name: str) -> None:
+    Path("out").mkdir()
+    Path("elsewhere").mkdir()
+    Path("out/linked").symlink_to("../elsewhere")
+    csv = name.endswith("csv")
+    good = (
+        ["in/1.png,1.png,5", "in/2.png,2.png,"]
+        if csv
+        else ['{"input": "in/1.png", "output": "1.png"}', '{"input": "in/2.png", "output": "2.png"}']
+    )
+    lines = (["input,output,rotate"] if csv else []) + [good[0], *(line for line, _ in BAD_LINES[name]), good[1]]
+    Path(name).write_text("\n".join(lines) + "\n")
+    done = invoke("warp", "--manifest", name, "-o", "out", code=1)
+    for number, (_, message) in enumerate(BAD_LINES[name], start=3 if csv else 2):
+        (told,) = [line for line in done.stderr.splitlines() if f"{name}, line {number}: " in line]
+        assert message in told
+    assert sorted(names("out")) == ["1.png", "2.png"]
+    assert not names("elsewhere")
+    dry = invoke("warp", "--manifest", name, "-o", "out", "--dry-run", code=1)
+    own = ' {"rotate": "5"}' if csv else ""
+    assert dry.stdout.splitlines() == [f"in/1.png -> out/1.png{own}", "in/2.png -> out/2.png"]
+
+
+def test_allow_outside_permits_it() -> None:
+    Path("list.csv").write_text("input,output\nin/0.png,../x.png\n")
+    invoke("warp", "--manifest", "list.csv", "-o", "out/deep", "--allow-outside")
+    assert Path("out/x.png").exists()
+
+
+def test_manifests_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("input,output\nin/0.png,x.png\n"))
+    invoke("warp", "--manifest", "-", "-o", "out")
+    assert names("out") == ["x.png"]
+
+
+def test_manifests_say_all_themselves() -> None:
+    Path("list.csv").write_text("input,output\nin/0.png,x.png\n")
+    assert "not both" in invoke("warp", "in", "--manifest", "list.csv", "-o", "out", code=2).stderr
+    assert "names its outputs" in invoke("warp", "--manifest", "list.csv", "-o", "o", "-f", "jpg", code=2).stderr
+    assert "No such file" in invoke("warp", "--manifest", "none.csv", "-o", "out", code=2).stderr
+    assert "--manifest" in invoke("warp", "-o", "out", code=2).stderr
+
+
+def test_augment_takes_manifests() -> None:
+    Path("list.csv").write_text("input,output\nin/0.png,x.png\nin/1.png,../y.png\n")
+    invoke("augment", "--manifest", "list.csv", "-o", "out", "--recipe", "R", "--copies", 2, code=1)
+    assert names("out") == ["x-0.png", "x-1.png"]
+
+
+# --- options files ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_options_file_holds_all_options_and_the_command_line_has_the_last_word() -> None:
+    Path("job.toml").write_text(
+        'inputs = ["in"]\noutput = "out"\nrotate = 180\ntranslate = [1, 2]\nsize = "same"\nresume = true\n'
+    )
+    invoke("warp", "--options", "job.toml", "--translate", "0,0")
+    assert np.array_equal(cv2.imread("out/0.png"), PHOTO[::-1, ::-1])
+    assert "5 skipped" in invoke("warp", "--options", "job.toml", "--translate", "0,0").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rotate = 5\nrotat = 6\n", "line 2: rotat: no such option; did you mean rotate?"),
+        ("\nrotate = 'much'\n", "line 2: rotate: 'much' is not a valid float"),
+        ("\n\nmode = 'mirror'\n", "line 3: mode: 'mirror' is not one of"),
+        ("matrix = [1, 2]\n", "line 1: matrix: expected a,b,c,d,e,f"),
+        ("resume = 'yes'\n", "line 1: resume: expected true or false"),
+        ("rotate = true\n", "line 1: rotate: expected a value, got True"),
+        ("[rotate]\nx = 5\n", "line 1: rotate: expected a value"),
+        ("rotate = \n", "line 1"),
+        ("help = true\n", "line 1: help: no such option"),
+        ("workers = 0\n", "line 1: workers: 0 is not in the range"),
+        ("a b = 5\n", "line 1"),
+    ],
+)
+def test_errors_of_options_files_have_line_and_field(text: str, message: str) -> None:
+    Path("job.toml").write_text(text)
+    done = invoke("warp", "in", "-o", "out", "--options", "job.toml", code=2)
+    assert "--options job.toml" in done.stderr
+    assert message in done.stderr
+
+
+def test_options_files_that_cannot_be_read() -> None:
+    Path("job.toml").write_bytes(b"\xff\xfe")
+    assert "--options job.toml" in invoke("warp", "in", "-o", "out", "--options", "job.toml", code=2).stderr
+    assert "does not exist" in invoke("warp", "in", "-o", "out", "--options", "none.toml", code=2).stderr
+
+
+# --- messages, reports -----------------------------------------------------------------------------------------------------
+
+
+def test_log_modes() -> None:
+    Path("in/bad.png").write_bytes(b"")
+    plain = invoke("warp", "in", "-o", "a", code=1).stderr
+    assert plain.splitlines() == ["failed: in/bad.png: the file is empty", "5 pictures warped, 1 failed"]
+    for quiet in (["--quiet"], ["--log", "quiet"]):
+        done = invoke("warp", "in", "-o", "b", "--overwrite", *quiet, code=1)
+        assert done.stderr == "failed: in/bad.png: the file is empty\n"
+    events = [json.loads(line) for line in invoke("warp", "in", "-o", "c", "--log", "json", code=1).stderr.splitlines()]
+    assert [event["event"] for event in events] == ["failed", "end"]
+    assert events[0]["error"] == "the file is empty"
+    assert (events[1]["done"], events[1]["failed"], events[1]["total"], events[1]["seconds_left"]) == (5, 1, 6, 0.0)
+
+
+def test_the_json_log_tells_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warpkit_cli.journal._SECONDS_BETWEEN_PROGRESS", -1.0)
+    events = [json.loads(line) for line in invoke("warp", "in", "-o", "c", "--log", "json").stderr.splitlines()]
+    assert [event["event"] for event in events] == ["progress"] * 5 + ["end"]
+    assert events[2]["done"] == 3
+
+
+def test_the_report_has_a_line_for_each_picture_and_goes_on() -> None:
+    Path("in/bad.png").write_bytes(b"")
+    invoke("warp", "in", "-o", "out", "--scale", 0.5, "--size", "fit", "--report", "report.jsonl", code=1)
+    lines = Path("report.jsonl").read_text().splitlines()
+    records = {record["input"]: record for record in map(json.loads, lines)}
+    assert records["in/0.png"]["input_size"] == [80, 60]
+    assert records["in/0.png"]["output_size"] == [40, 30]
+    assert records["in/0.png"]["result"] == "done"
+    assert records["in/bad.png"]["error"] == "the file is empty"
+    Path("report.jsonl").write_text("\n".join(lines) + '\n{"input": "cut by a po')
+    invoke("warp", "in", "-o", "out", "--resume", "--report", "report.jsonl", code=1)
+    grown = Path("report.jsonl").read_text().splitlines()
+    assert grown[:6] == lines
+    assert sorted(json.loads(line)["result"] for line in grown[7:]) == ["failed"] + ["skipped"] * 5
+
+
+def test_reports_that_cannot_be_written() -> None:
+    assert "--report none/r.jsonl" in invoke("warp", "in", "-o", "out", "--report", "none/r.jsonl", code=2).stderr
+    if Path("/dev/full").exists():
+        assert "--report /dev/full" in invoke("warp", "in", "-o", "out", "--report", "/dev/full", code=1).stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell: str) -> None:
+    if shell == "bash" and not Path("/bin/bash").exists():
+        pytest.skip("needs bash")
+    assert "_WARPKIT_COMPLETE" in invoke("completion", shell).stdout
+
+
+def test_completion_knows_subcommands_and_options() -> None:
+    program = [sys.executable, "-c", "from warpkit_cli.main import main; main()"]
+    for words, expected in (("warpkit ", "augment"), ("warpkit warp --re", "--resume"), ("warpkit warp --mode ", "reflect")):
+        surroundings = os.environ | {
+            "_WARPKIT_COMPLETE": "zsh_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        }
+        done = subprocess.run(program, env=surroundings, capture_output=True, text=True, check=False)
+        assert expected in done.stdout
+
+
+# --- written whole or not at all -------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_a_killed_run_is_taken_over() -> None:
+    stale = writing.temporary_name(Path("out/a.png"))
+    stale.parent.mkdir()
+    stale.write_bytes(b"half of a longer picture" * 10_000)
+    invoke("warp", "in/0.png", "-o", "out/a.png")
+    assert np.array_equal(cv2.imread("out/a.png"), PHOTO)
+    assert not leftovers(Path())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows refuses by itself")
+def test_two_processes_do_not_write_the_same_file() -> None:
+    import fcntl
+
+    with writing.temporary_name(Path("a.png")).open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert "another process is writing it" in invoke("warp", "in/0.png", "-o", "a.png", code=1).stderr
+    assert not Path("a.png").exists()
+
+
+def test_a_failed_write_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(PictureError, match="cannot be written: Input/output error"):
+        writing.write_whole(Path("a.png"), b"data")
+    assert not leftovers(Path())
+    assert not Path("a.png").exists()
+
+
+def test_a_full_disk_ends_the_run_and_resume_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(100):
+        Path(f"in/more{n}.png").write_bytes(Path("in/0.png").read_bytes())
+    space = [200_000]
+    write = os.write
+
+    def limited(handle: int, data: bytes) -> int:
+        space[0] -= len(data)
+        if space[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, data)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", limited)
+        done = invoke("warp", "in", "-o", "out", "--rotate", 3, "--workers", 1, code=1)
+    assert "cannot be written: No space left on device" in done.stderr
+    assert "stopped, because the disk is full" in done.stderr
+    assert "of 105 not made; --resume goes on" in done.stderr
+    assert not leftovers(Path())
+    assert 0 < len(names("out")) < 105
+    invoke("warp", "in", "-o", "out", "--rotate", 3, "--resume")
+    assert len(names("out")) == 105
+
+
+@pytest.mark.parametrize("kind", ["folder", "below a file"])
+def test_outputs_that_cannot_be(kind: str) -> None:
+    if kind == "folder":
+        Path("out/0.png").mkdir(parents=True)
+    else:
+        Path("out").write_text("a file")
+    done = invoke("warp", "in/0.png", "-o", "out/0.png" if kind != "folder" else "out", "--overwrite", code=1)
+    assert "failed: in/0.png: " in done.stderr
+    assert not leftovers(Path())
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may do everything")
+def test_unreadable_files_and_unwritable_folders() -> None:
+    Path("in/0.png").chmod(0)
+    Path("out").mkdir(mode=0o555)
+    done = invoke("warp", "in", "-o", "out", code=1)
+    assert "failed: in/0.png: cannot be read: Permission denied" in done.stderr
+    assert "failed: in/1.png: cannot be written: Permission denied" in done.stderr
+
+
+# --- the pipeline ----------------------------------------------------------------------------------------------------------
+
+
+def test_items_are_taken_only_as_threads_come_free() -> None:
+    taken, finished = 0, 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for n in range(500):
+            taken += 1
+            assert taken - finished <= 2 * 4 + 1
+            yield n
+
+    for _ in run_bounded(lambda n: n, items(), 4):
+        finished += 1
+    assert finished == 500
+
+
+def test_closing_gives_up_what_was_not_begun() -> None:
+    begun = []
+    results = run_bounded(lambda n: begun.append(n), iter(range(1000)), 2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert len(begun) < 100
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("warpkit-picture")]
+
+
+def test_faults_that_nobody_thought_of_are_one_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Maker, item: Item) -> object:
+        raise ZeroDivisionError("unheard of")
+
+    monkeypatch.setattr(Maker, "_make", broken)
+    assert "failed: in/3.png: ZeroDivisionError: unheard of" in invoke("warp", "in", "-o", "out", code=1).stderr
+
+
+def test_the_worklist_keeps_order_and_finds_clashes_among_many() -> None:
+    entries = (Entry(f"in/{n}.png", f"out/{n % 9_000}.png") for n in range(10_000))
+    items = list(Worklist(entries))
+    assert [item.source.stem for item in items] == [str(n) for n in range(10_000)]
+    assert [bool(item.problem) for item in items] == [False] * 9_000 + [True] * 1_000
+    assert items[9_005].problem == "would be written to the same file as in/5.png"
+
+
+def test_outcomes_as_json() -> None:
+    outcome = Outcome(Item(Path("a"), Path("b")), "done", 0.5, (1, 2), (3, 4))
+    assert json.loads(json.dumps(outcome.record()))["output_size"] == [3, 4]
