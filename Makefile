@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch test-jax test-cuda lint types benchmark clean
+.PHONY: demo test test-torch test-jax test-cuda test-faults fuzz lint types benchmark clean
 
 demo: .venv/demo-installed
 	.venv/bin/warpkit demo --output demo-output
@@ -22,6 +22,14 @@ test-jax: .venv/jax-installed
 test-cuda: .venv/test-installed .venv/cuda12-installed
 	NUMBA_ENABLE_CUDASIM=1 NUMBA_DISABLE_JIT=1 .venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_torch.py
 	.venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_ptx.py tests/test_gpu_door.py
+
+# The faults that the tests try in a small version: a batch killed 20 times, 2,000 mixed files.
+test-faults: .venv/test-installed
+	WARPKIT_FAULT_ROUNDS=20 .venv/bin/python -m pytest --numprocesses=0 tests/test_faults.py
+
+# Three seconds for each reader of our own files, where there is an atheris for this Python.
+fuzz: .venv/test-installed
+	if $(PIP_INSTALL) atheris; then .venv/bin/python -m fuzz; else echo "no atheris for this Python: skipped"; fi
 
 lint: .venv/lint-installed
 	.venv/bin/ruff check .

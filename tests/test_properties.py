@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from oracles import INTERPOLATIONS, MODES, pixel_grid
+from oracles import INTERPOLATIONS, pixel_grid
+from strategies import DTYPES, affine_matrices, options, pictures
 
 import warpkit as wk
 
@@ -14,46 +15,7 @@ import warpkit as wk
 INTEGER_TOLERANCE = 0.52
 # Relative to the largest pixel or cval: a few roundings of the type. Below its normal numbers there are no digits to lose.
 FLOAT_TOLERANCE = {"float16": 2**-10, "float32": 2**-20, "float64": 2**-49}
-INTEGERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
-DTYPES = (*INTEGERS, *FLOAT_TOLERANCE)
-# Sums of larger integers lose more than a hundredth in float64.
-LARGEST_INTEGER = 2**40
 OUTPUT_SHAPE = (6, 11)
-
-
-def pixels_of(dtype):
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b":
-        return st.booleans()
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        return st.integers(max(info.min, -LARGEST_INTEGER), min(info.max, LARGEST_INTEGER))
-    return st.floats(-1024, 1024, width=8 * dtype.itemsize)
-
-
-@st.composite
-def pictures(draw):
-    """(H, W) or (H, W, C) of any accepted dtype, 1 to 9 pixels a side."""
-    dtype = draw(st.sampled_from(DTYPES))
-    shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
-    channels = draw(st.sampled_from([(), (1,), (2,), (3,), (4,), (5,)]))
-    return draw(arrays.arrays(dtype, (*shape, *channels), elements=pixels_of(dtype)))
-
-
-@st.composite
-def affine_matrices(draw):
-    """Turns, mirror images, magnification and reduction up to 10,000 times, near or unimaginably far."""
-    first, second = draw(st.floats(-180, 180)), draw(st.floats(-180, 180))
-    scales = [10.0 ** draw(st.floats(-4, 4)) * draw(st.sampled_from([-1, 1])) for _ in range(2)]
-    linear = wk.Affine.rotation(first).matrix[:, :2] * scales @ wk.Affine.rotation(second).matrix[:, :2]
-    near, far = st.floats(-20, 20), st.floats(-1e30, 1e30)
-    offset = draw(st.one_of(st.tuples(near, near), st.tuples(far, near), st.tuples(far, far)))
-    return np.column_stack([linear, offset])
-
-
-options = st.fixed_dictionaries(
-    {"interpolation": st.sampled_from(INTERPOLATIONS), "mode": st.sampled_from(MODES), "cval": st.sampled_from([0, 1])}
-)
 
 
 def assert_is_oracle(warped, picture, points, interpolation, mode, cval):

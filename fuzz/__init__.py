@@ -1,0 +1,1 @@
+"""Fuzzing of the readers of our own files: transforms, point pairs, manifests, options."""
