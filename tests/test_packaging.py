@@ -80,9 +80,11 @@ def test_commands_of_the_readme_are_understood(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text(
         "source_x,source_y,target_x,target_y\n0,0,5,5\n400,0,390,5\n0,280,9,270\n200,100,210,90\n"
     )
+    (tmp_path / "list.csv").write_text("input,output,rotate,map\nphotos/a.jpg,a.jpg,15,\ncat.png,sub/cat.png,,bend.json\n")
+    (tmp_path / "job.toml").write_text('inputs = ["photos/"]\noutput = "job"\nrotate = 15\nsize = "fit"\n')
     section = (ROOT / "README.md").read_text().split("## From the shell")[1].split("##")[0]
     lines = [line.split("#")[0] for line in section.splitlines() if line.startswith("warpkit")]
-    assert len(lines) == 11
+    assert len(lines) == 13
     run = f'"{sys.executable}" -c "from warpkit_cli.main import main; main()"'
     for line in lines:
         command = run + line.removeprefix("warpkit")
