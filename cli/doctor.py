@@ -17,6 +17,7 @@ _PACKAGES = (
     "numpy",
     "opencv-python",
     "opencv-python-headless",
+    "pillow",
     "scikit-image",
     "tifffile",
 )

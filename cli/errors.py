@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class PictureError(Exception):
-    """A picture that cannot be read, made or written, with the reason in one line."""
+    """A picture, or another file, that cannot be read, made or written, with the reason in one line."""
 
 
 class DiskFullError(PictureError):

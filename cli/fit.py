@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from .errors import PictureError
 from .pairs import MODELS, fit_inverse_map, read_pairs
+from .writing import write_whole
 
 
 @click.command()
@@ -31,8 +33,8 @@ def fit(pairs: Path, model: str, smoothing: float, output: Path) -> None:
     source, target = read_pairs(pairs)
     errors = np.hypot(*(inverse_map(target) - source).T)
     try:
-        output.write_text(inverse_map.to_json(direction="inverse") + "\n", encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{output}: {error.strerror}") from None
+        write_whole(output, (inverse_map.to_json(direction="inverse") + "\n").encode())
+    except PictureError as error:
+        raise click.ClickException(f"{output}: {error}") from None
     root_mean_square = np.sqrt((errors**2).mean())
     click.echo(f"{model} through {len(errors)} pairs: RMS error {root_mean_square:.3g} px, largest {errors.max():.3g} px")

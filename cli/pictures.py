@@ -42,6 +42,8 @@ def read_picture(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
 def read_file(path: Path) -> bytes:
     """All bytes of a file."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise PictureError("cannot be read: a pipe or device, not a file")  # which might keep us waiting for ever
         return path.read_bytes()
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror or error}") from None
