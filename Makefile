@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch test-jax test-cuda test-faults fuzz lint types benchmark clean
+.PHONY: demo test test-torch test-jax test-cuda test-faults test-mutations fuzz lint types benchmark clean
 
 demo: .venv/demo-installed
 	.venv/bin/warpkit demo --output demo-output
@@ -26,6 +26,10 @@ test-cuda: .venv/test-installed .venv/cuda12-installed
 # The faults that the tests try in a small version: a batch killed 20 times, 2,000 mixed files.
 test-faults: .venv/test-installed
 	WARPKIT_FAULT_ROUNDS=20 .venv/bin/python -m pytest --numprocesses=0 tests/test_faults.py
+
+# Faults planted in a copy, which the tests must catch.
+test-mutations: .venv/test-installed
+	.venv/bin/python tests/mutations.py
 
 # Three seconds for each reader of our own files, where there is an atheris for this Python.
 fuzz: .venv/test-installed
