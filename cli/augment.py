@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .batch import batch_options, run_batch
-from .files import plan_copies, plan_files
-from .manifest import read_manifest
-from .warp import refuse_with_manifest
+from .batch import batch_options, entries_of, run_batch
+from .files import plan_copies
 from .worklist import Item
 
 if TYPE_CHECKING:
@@ -27,17 +25,7 @@ RECIPES = ("R", "RTS", "P", "E")
 @click.option("--copies", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Of each picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @batch_options
-def augment(
-    inputs: tuple[str, ...],
-    output: Path,
-    recipe: Any,
-    copies: int,
-    seed: int,
-    manifest: str | None,
-    allow_outside: bool,
-    picture_format: str | None,
-    **options: Any,
-) -> int:
+def augment(inputs: tuple[str, ...], output: Path, recipe: Any, copies: int, seed: int, **options: Any) -> int:
     """Distort pictures at random, each --copies times.
 
     \b
@@ -53,19 +41,15 @@ def augment(
     warpkit augment photos/ -o more/ --recipe RTS --copies 10 --seed 1
     """
 
+    import numpy as np
+
+    from warpkit.distortions import canvas_shape, random_maps
+
     def map_for(item: Item, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
-        import numpy as np
-
-        from warpkit.distortions import canvas_shape, random_maps
-
         name = item.target.relative_to(output).as_posix()
         random = np.random.default_rng((seed, zlib.crc32(name.encode())))
         (inverse_map,) = random_maps(recipe, shape, 1, random)
         return inverse_map, canvas_shape(recipe, shape)
 
-    if manifest is None:
-        entries = plan_files(inputs, output, picture_format)
-    else:
-        refuse_with_manifest(inputs, picture_format)
-        entries = read_manifest(manifest, output, allow_outside=allow_outside)
+    entries = entries_of(inputs, output, options)
     return run_batch(plan_copies(entries, output, copies), map_for, **options)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from .files import Entry
+from .files import Entry, plan_files
+from .headers import require_pillow
 from .journal import LOGS, Log, Report
 from .making import Maker, MapFor, Settings
+from .manifest import Check, read_manifest
 from .opencv import require_cv2
 from .options_file import options_file
 from .pictures import DEFAULT_MAX_PIXELS, SUFFIXES
@@ -81,6 +83,28 @@ def batch_options(command: Command) -> Command:
     return command
 
 
+def entries_of(
+    inputs: tuple[str, ...],
+    output: Path,
+    options: dict[str, Any],
+    own_options: tuple[str, ...] = (),
+    check: Check = bool,
+) -> Iterator[Entry]:
+    """The pictures that the inputs or the manifest name; takes what says so out of ``options``.
+
+    ``own_options`` are those that a line of the manifest may have, ``check`` refuses what they cannot be.
+    """
+    manifest, picture_format = options.pop("manifest"), options.pop("picture_format")
+    allow_outside = options.pop("allow_outside")
+    if manifest is None:
+        return plan_files(inputs, output, picture_format)
+    if inputs:
+        raise click.UsageError(f"give INPUT or --manifest, not both; got {' '.join(inputs)}")
+    if picture_format is not None:
+        raise click.UsageError("--format is for folders; a manifest names its outputs")
+    return read_manifest(manifest, output, own_options, check, allow_outside=allow_outside)
+
+
 def run_batch(
     entries: Iterable[Entry],
     map_for: MapFor,
@@ -99,6 +123,7 @@ def run_batch(
     if dry_run:
         return _show(worklist)
     require_cv2()
+    require_pillow()
     cores = min(workers or _cores(), len(worklist))
     _share_cores(cores)
     maker = Maker(map_for, Settings(**settings), cores)

@@ -63,9 +63,10 @@ _EXR = Header("EXR", 0, 0, 1, "F", Metadata())
 
 @cache
 def require_pillow() -> Any:
-    """Pillow's Image, with limits and complaints left to us."""
+    """Pillow's Image, with all its formats, and with limits and complaints left to us."""
     from PIL import Image
 
+    Image.init()
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)

@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from .batch import batch_options, run_batch
-from .files import plan_files
-from .manifest import read_manifest
+from .batch import batch_options, entries_of, run_batch
 from .motion import PARAMETERS, Motion, Plans, motion_options
 
 
@@ -18,15 +16,7 @@ from .motion import PARAMETERS, Motion, Plans, motion_options
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File or folder to write.")
 @motion_options
 @batch_options
-def warp(
-    inputs: tuple[str, ...],
-    output: Path,
-    motion: Motion,
-    manifest: str | None,
-    allow_outside: bool,
-    picture_format: str | None,
-    **options: Any,
-) -> int:
+def warp(inputs: tuple[str, ...], output: Path, motion: Motion, **options: Any) -> int:
     """Warp pictures: files, globs, and folders with all below them.
 
     The options describe how the picture moves. It moves by --matrix, --quad, --points or --map, then is scaled, sheared,
@@ -41,17 +31,5 @@ def warp(
     warpkit warp --options job.toml --resume                             rotate = 15, inputs = ["photos/"] ...
     """
     plans = Plans(motion)
-    if manifest is None:
-        entries = plan_files(inputs, output, picture_format)
-    else:
-        refuse_with_manifest(inputs, picture_format)
-        entries = read_manifest(manifest, output, tuple(PARAMETERS), plans.check, allow_outside=allow_outside)
+    entries = entries_of(inputs, output, options, own_options=tuple(PARAMETERS), check=plans.check)
     return run_batch(entries, lambda item, shape: plans.for_options(item.own).for_picture(shape), **options)
-
-
-def refuse_with_manifest(inputs: tuple[str, ...], picture_format: str | None) -> None:
-    """What the manifest says by itself."""
-    if inputs:
-        raise click.UsageError(f"give INPUT or --manifest, not both; got {' '.join(inputs)}")
-    if picture_format is not None:
-        raise click.UsageError("--format is for folders; a manifest names its outputs")
