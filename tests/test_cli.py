@@ -15,18 +15,26 @@ import numpy as np
 import pytest
 import skimage.data
 import tifffile
+from command import Done, invoke
 
 import warpkit as wk
 
 COMMAND = [sys.executable, "-c", "from warpkit_cli.main import main; main()"]
 
 
-def run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command; its exit code must be ``code`` and it must never print a traceback."""
-    done = subprocess.run([*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
-    assert "Traceback" not in done.stderr
-    assert done.returncode == code, done.stderr
-    return done
+@pytest.fixture(autouse=True)
+def threads_as_they_were(set_num_threads: object) -> None:
+    """The command sets the number of threads, which is undone."""
+
+
+def run(*arguments: object, cwd: Path, code: int = 0) -> Done:
+    """Run the command in a folder, in this process; its exit code must be ``code``."""
+    before = os.getcwd()
+    os.chdir(cwd)
+    try:
+        return invoke(*arguments, code=code)
+    finally:
+        os.chdir(before)
 
 
 @pytest.fixture

@@ -220,6 +220,46 @@ def test_animation_formats_keep_time(photo: Image.Image) -> None:
             assert out.info["loop"] == 0
 
 
+def test_animations_keep_metadata_and_play_as_often(photo: Image.Image, profile: bytes) -> None:
+    frames = [photo.rotate(20 * n) for n in range(3)]
+    others = {"save_all": True, "append_images": frames[1:], "duration": 50, "icc_profile": profile}
+    frames[0].save("in.webp", loop=1, exif=exif(6), xmp=XMP, **others)
+    frames[0].save("once.gif", save_all=True, append_images=frames[1:], duration=50)
+    invoke("warp", "in.webp", "-o", "out.webp", "--quality", 80)
+    with Image.open("out.webp") as out:
+        assert (out.n_frames, out.size, out.info["loop"]) == (3, photo.size[::-1], 1)
+        assert out.info["icc_profile"] == profile
+        assert out.info["xmp"] == XMP
+        assert everything(out.getexif()) == everything(exif())
+        assert out.getexif()[0x0112] == 1
+    invoke("warp", "once.gif", "-o", "out.gif")
+    invoke("warp", "once.gif", "-o", "out.png")
+    with Image.open("out.gif") as gif, Image.open("out.png") as png:
+        assert "loop" not in gif.info
+        assert png.info["loop"] == 1
+
+
+def test_frames_of_16_bits_need_tiff() -> None:
+    tifffile.imwrite("in.tif", np.zeros((2, 20, 30), np.uint16), photometric="minisblack")
+    assert "an animated .png holds 8 bits, got uint16; try .tif" in invoke("warp", "in.tif", "-o", "out.png", code=1).stderr
+    tifffile.imwrite("grey.tif", np.zeros((2, 20, 30), np.uint8), photometric="minisblack")
+    invoke("warp", "grey.tif", "-o", "out.gif")
+    with Image.open("out.gif") as out:
+        assert out.size == (30, 20)
+
+
+@pytest.mark.parametrize("exif_bytes", [b"", b"MM", b"XX\0*\0\0\0\x08", b"MM\0*\0\0\0\x08\0\x05", b"II*\0\xff\xff\xff\xff"])
+def test_exif_that_says_nothing_is_upright(photo: Image.Image, exif_bytes: bytes) -> None:
+    photo.save("in.png", exif=exif_bytes)
+    invoke("warp", "in.png", "-o", "out.png")
+    assert np.array_equal(pixels("out.png"), np.asarray(photo))
+
+
+def test_profiles_that_png_refuses_are_told(photo: Image.Image) -> None:
+    photo.save("in.jpg", icc_profile=bytes(200))
+    assert "its ICC profile may be damaged" in invoke("warp", "in.jpg", "-o", "out.png", code=1).stderr
+
+
 def test_several_frames_need_a_format_for_them(photo: Image.Image) -> None:
     photo.save("in.gif", save_all=True, append_images=[photo.rotate(9)])
     assert "holds one picture, got 2 frames" in invoke("warp", "in.gif", "-o", "out.jpg", code=1).stderr
