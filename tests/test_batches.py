@@ -178,9 +178,9 @@ BAD_LINES = {
         (",x.png,", "input must be a file name"),
         ("in/0.png,,", "output must be a file name"),
         ("in/0.png,x.png,round", "rotate: 'round' is not a valid float"),
-        ("in/0.png,../x.png,", "leaves the output folder"),
-        ("in/0.png,deep/../../x.png,", "leaves the output folder"),
-        ("in/0.png,/x.png,", "leaves the output folder"),
+        ("in/0.png,../x.png,", "leaves the output folder;"),
+        ("in/0.png,deep/../../x.png,", "leaves the output folder;"),
+        ("in/0.png,/x.png,", "leaves the output folder;"),
         ("in/0.png,linked/x.png,", "leaves the output folder by a link"),
         ("in/0.png,linked/deeper/x.png,", "leaves the output folder by a link"),
         ('in/0.png,"x".png,', "expected after"),
@@ -195,7 +195,7 @@ BAD_LINES = {
         ('{"input": "in/0.png", "output": "x.png", "rotation": 5}', "rotation: no such field"),
         ('{"input": "in/0.png", "output": "x.png", "matrix": [1, 2, {}, 4, 5, 6]}', "matrix: expected a,b,c,d,e,f"),
         ('{"input": "in/0.png", "output": "x.png", "size": "0x5"}', "size: expected a size"),
-        ('{"input": "in/0.png", "output": "../x.png"}', "leaves the output folder"),
+        ('{"input": "in/0.png", "output": "../x.png"}', "leaves the output folder;"),
     ],
 }
 
