@@ -9,6 +9,7 @@ command with its start, after its kernels were compiled. Needs some 10 MB of dis
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import subprocess
@@ -86,14 +87,16 @@ def warpkit_command(paths: list[Path], out: Path, threads: int) -> None:
     subprocess.run([*COMMAND, str(paths[0].parent), "-o", str(out), *options], check=True)
 
 
-def seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
+def cost(work: Callable[[], None], count: int) -> dict[str, float]:
+    """Pictures per second by the clock, and seconds of processors for each, which do not depend on what else is running."""
+    clock, before = time.perf_counter(), sum(os.times()[:4])
     work()
-    return time.perf_counter() - start
+    clock, used = time.perf_counter() - clock, sum(os.times()[:4]) - before
+    return {"pictures per second": count / clock, "processor seconds per picture": used / count}
 
 
 def measure(count: int, slow_count: int, threads: int, folder: Path) -> dict[str, Any]:
-    """Pictures per second of each way, and what the command needs of memory."""
+    """What each way costs, and what the command needs of memory."""
     for name in ("in", "few", "out"):
         (folder / name).mkdir()
     paths = make_photographs(folder / "in", count)
@@ -101,15 +104,15 @@ def measure(count: int, slow_count: int, threads: int, folder: Path) -> dict[str
     for path, target in zip(paths, few, strict=False):
         target.hardlink_to(path)
     warpkit_command(few, folder / "out", threads)  # compiles, if need be
-    rates = {
-        "opencv codecs alone": count / seconds(lambda: codecs_alone(paths, threads)),
-        "warpkit": count / seconds(lambda: warpkit_command(paths, folder / "out", threads)),
+    costs = {
+        "opencv codecs alone": cost(lambda: codecs_alone(paths, threads), count),
+        "warpkit": cost(lambda: warpkit_command(paths, folder / "out", threads), count),
     }
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    rates["opencv loop, one thread"] = slow_count / seconds(lambda: opencv_loop(few, folder / "out"))
+    costs["opencv loop, one thread"] = cost(lambda: opencv_loop(few, folder / "out"), len(few))
     if shutil.which("convert"):
-        rates["imagemagick"] = slow_count / seconds(lambda: imagemagick(few, folder / "out", threads))
-    return {"pictures per second": rates, "count": count, "threads": threads, "peak MiB": round(memory)}
+        costs["imagemagick"] = cost(lambda: imagemagick(few, folder / "out", threads), len(few))
+    return {"costs": costs, "count": count, "threads": threads, "peak MiB": round(memory)}
 
 
 def main() -> None:
@@ -120,9 +123,13 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(arguments.count, min(arguments.count, arguments.slow_count), arguments.threads, Path(folder))
-    ours = result["pictures per second"]["warpkit"]
-    for name, rate in result["pictures per second"].items():
-        print(f"{name:26} {rate:7.2f} pictures/s   warpkit {ours / rate:5.2f} x")
+    ours = result["costs"]["warpkit"]
+    for name, its in result["costs"].items():
+        rate, used = its.values()
+        told = f"{rate:7.2f} pictures/s (warpkit {ours['pictures per second'] / rate:5.2f} x)"
+        print(
+            f"{name:26}{told}   {used:6.3f} s of processors ({used / ours['processor seconds per picture']:5.2f} x warpkit's)"
+        )
     print(f"peak memory of the command {result['peak MiB']} MiB")
     write_results(RESULTS / f"{date.today()}-command-line.json", {"machine": describe_machine(), **result})
 
