@@ -11,9 +11,9 @@ from pathlib import Path
 
 # Jaderberg et al. 2015, table 1, in percent.
 PAPER = {
-    "FCN": {"R": 2.1, "RTS": 5.2, "P": 3.1, "E": 3.2},
+    "FCN": {"R": 2.1, "RTS": 5.2, "P": 3.1, "E": 3.2, "TC": 13.2},
     "CNN": {"R": 1.2, "RTS": 0.8, "P": 1.5, "E": 1.4, "TC": 3.5},
-    "ST-FCN affine": {"R": 1.2, "RTS": 0.8, "P": 1.5, "E": 2.7},
+    "ST-FCN affine": {"R": 1.2, "RTS": 0.8, "P": 1.5, "E": 2.7, "TC": 2.0},
     "ST-FCN projective": {"R": 1.3, "RTS": 0.9, "P": 1.4, "E": 2.6},
     "ST-FCN tps": {"R": 1.1, "RTS": 0.8, "P": 1.4, "E": 2.4},
     "ST-CNN affine": {"R": 0.7, "RTS": 0.5, "P": 0.8, "E": 1.2, "TC": 1.7},
