@@ -66,6 +66,8 @@ def _encode(suffix: str, pixels: NDArray[Any], metadata: Metadata, parameters: l
     import numpy as np
 
     cv2 = require_cv2()
+    if suffix == ".png" and metadata.xmp:  # OpenCV takes the text of PNG to the next zero, which it does not add
+        metadata = metadata._replace(xmp=metadata.xmp + b"\0")
     kinds = {"exif": cv2.IMAGE_METADATA_EXIF, "icc": cv2.IMAGE_METADATA_ICCP, "xmp": cv2.IMAGE_METADATA_XMP}
     given = {kind: np.frombuffer(chunk, np.uint8)[None] for name, kind in kinds.items() if (chunk := getattr(metadata, name))}
     try:

@@ -207,7 +207,8 @@ def test_splines_keep_to_the_tolerance(spline, tolerance):
     inside = ((exact > 1 - margin) & (exact < 790)).all(axis=-1)
     assert np.linalg.norm(found - exact, axis=-1)[inside].max(initial=0) <= tolerance + 1e-9
     unbent = wk.warp(ramp, wk.ThinPlateSpline(points, values + margin), shape, tolerance=0)
-    assert np.linalg.norm(unbent - exact, axis=-1)[inside].max(initial=0) <= 1e-8
+    # weights of control points that lie close together are large, and their rounding errors with them
+    assert np.linalg.norm(unbent - exact, axis=-1)[inside].max(initial=0) <= 1e-7
 
 
 def test_bad_tolerances_are_refused():
