@@ -111,7 +111,7 @@ def _entry(row: Any, root: str, options: tuple[str, ...], check: Check, allow_ou
 
 def _file_name(row: Mapping[str, Any], field: str) -> str:
     value = row.get(field)
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str) or "\0" in value or os.path.basename(value) in ("", ".", ".."):
         raise ValueError(f"{field} must be a file name, got {value!r}")
     return value
 

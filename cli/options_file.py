@@ -59,7 +59,10 @@ def _converted(parameter: click.Parameter, value: Any, context: click.Context) -
         raise click.BadParameter(f"expected a value, got {value!r}")
     if parameter.nargs == -1 and isinstance(value, str):
         value = [value]
-    return parameter.type_cast_value(context, value)
+    try:
+        return parameter.type_cast_value(context, value)
+    except (TypeError, ValueError, OverflowError):  # click converts strings, and leaves lists and dates to Python
+        raise click.BadParameter(f"expected {parameter.type.name}, got {value!r}") from None
 
 
 options_file = click.option(

@@ -177,6 +177,8 @@ BAD_LINES = {
         ("in/0.png", "expected 3 fields, got 1"),
         (",x.png,", "input must be a file name"),
         ("in/0.png,,", "output must be a file name"),
+        ("in/0.png,.,", "output must be a file name"),
+        ("in/0.png,sub/,", "output must be a file name"),
         ("in/0.png,x.png,round", "rotate: 'round' is not a valid float"),
         ("in/0.png,../x.png,", "leaves the output folder;"),
         ("in/0.png,deep/../../x.png,", "leaves the output folder;"),
@@ -276,6 +278,9 @@ def test_an_options_file_holds_all_options_and_the_command_line_has_the_last_wor
         ("help = true\n", "line 1: help: no such option"),
         ("workers = 0\n", "line 1: workers: 0 is not in the range"),
         ("a b = 5\n", "line 1"),
+        ("cval = 1\nrotate = [1, 2]\n", "line 2: rotate: expected float, got [1, 2]"),
+        ("workers = 2020-01-01\n", "line 1: workers: expected integer range, got datetime.date(2020, 1, 1)"),
+        ("rotate = 1" + 400 * "0" + "\n", "line 1: rotate: expected float, got 1000"),
     ],
 )
 def test_errors_of_options_files_have_line_and_field(text: str, message: str) -> None:
