@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import warpkit as wk
+import warpkit.threads
 
 # Waits for what should take a second or two; only a hang reaches them.
 CHILD_SECONDS = 120
@@ -86,6 +88,22 @@ def test_many_threads_at_once_compute_what_one_does(expected):
         for pictures in pool.map(work, range(32)):
             for number, warped in pictures:
                 assert np.array_equal(warped, expected[number])
+
+
+def test_workers_that_come_before_the_caller_begins_are_waited_for(monkeypatch):
+    """A caller that lost its processor just after it had invited its workers returned before they were done."""
+    invite = warpkit.threads._invite
+
+    def invite_and_lose_the_processor(run, workers):
+        invite(run, workers)
+        time.sleep(0.0005)
+
+    monkeypatch.setattr(warpkit.threads, "_invite", invite_and_lose_the_processor)
+    image, output = np.full((2000, 2000), 255, np.uint8), np.empty((2000, 2000), np.uint8)
+    for _ in range(20):
+        output[:] = 0
+        at_return = wk.warp(image, MAPS[0], mode="edge", out=output).copy()
+        assert at_return.min() == 255
 
 
 @pytest.mark.parametrize("workers", [1, THREADS, 3 * THREADS])

@@ -70,6 +70,7 @@ class _Run:
     def __init__(self, kernel: Callable[[int, int], int], count: int, size: int, workers: int) -> None:
         self._kernel, self._count, self._size = kernel, count, size
         self._starts = itertools.count(0, size)
+        self._workers = workers
         self._invitations = [None] * workers
         self._results: SimpleQueue[int | BaseException] = SimpleQueue()
         self._cancelled = False
@@ -95,29 +96,28 @@ class _Run:
 
     def finish(self) -> int:
         """The caller's part, and what the workers have begun: the sum of all."""
-        workers = len(self._invitations)
         try:
             total = self.work()
         except BaseException:
             self._cancelled = True
-            for _ in range(self._begun(workers)):
+            for _ in range(self._begun()):
                 self._results.get()
             raise
-        for _ in range(self._begun(workers)):
+        for _ in range(self._begun()):
             result = self._results.get()
             if isinstance(result, BaseException):
                 raise result
             total += result
         return total
 
-    def _begun(self, workers: int) -> int:
-        """How many workers came; no more will."""
+    def _begun(self) -> int:
+        """How many workers came, however early; no more will."""
         late = 0
         with contextlib.suppress(IndexError):
             while True:
                 self._invitations.pop()
                 late += 1
-        return workers - late
+        return self._workers - late
 
 
 def _work_for_ever(runs: SimpleQueue[_Run]) -> None:
