@@ -80,18 +80,37 @@ def cubic_kernel(distance, a=-0.5):
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
 
 
-def bicubic(picture, points, mode, cval=0.0):
-    """The sum over all pixels of a padded picture (H, W[, C]), weighted by the kernel: no taps are chosen.
+def mitchell_netravali(distance, b, c):
+    """Mitchell & Netravali (1988), eq. 8."""
+    d = np.abs(distance)
+    near = (12 - 9 * b - 6 * c) * d**3 + (-18 + 12 * b + 6 * c) * d**2 + 6 - 2 * b
+    far = (-b - 6 * c) * d**3 + (6 * b + 30 * c) * d**2 + (-12 * b - 48 * c) * d + 8 * b + 24 * c
+    return np.where(d < 1, near, np.where(d < 2, far, 0.0)) / 6
 
-    Points at most 10 pixels away; ``cval`` where one is not finite.
+
+def lanczos(distance, lobes):
+    """The windowed sinc function."""
+    return np.where(np.abs(distance) < lobes, np.sinc(distance) * np.sinc(distance / lobes), 0.0)
+
+
+def bicubic(picture, points, mode, cval=0.0):
+    return separable(picture, points, cubic_kernel, mode, cval)
+
+
+def separable(picture, points, kernel, mode, cval=0.0):
+    """The sum over all pixels of a padded picture (H, W[, C]), weighted by ``kernel``, a function of the distance: no taps are
+    chosen. Weights along each axis are divided by their sum.
+
+    Points at most 8 pixels away; ``cval`` where one is not finite.
     """
     pad = 12
     options = {"constant_values": cval} if mode == "constant" else {}
     padded = np.pad(picture.astype(float), [(pad, pad)] * 2 + [(0, 0)] * (picture.ndim - 2), mode=mode, **options)
     missing = ~np.isfinite(points).all(axis=-1)
     points = np.where(missing[..., None], 0.0, points)
-    along_x = cubic_kernel(points[..., 0, None] - np.arange(-pad, picture.shape[1] + pad))
-    along_y = cubic_kernel(points[..., 1, None] - np.arange(-pad, picture.shape[0] + pad))
+    along_x = kernel(points[..., 0, None] - np.arange(-pad, picture.shape[1] + pad))
+    along_y = kernel(points[..., 1, None] - np.arange(-pad, picture.shape[0] + pad))
+    along_x, along_y = (weights / weights.sum(axis=-1, keepdims=True) for weights in (along_x, along_y))
     values = (
         np.einsum("...i,...j,ij->...", along_y, along_x, padded)
         if picture.ndim == 2

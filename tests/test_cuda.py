@@ -26,8 +26,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
 ]
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-SMOOTH = ("bilinear", "bicubic")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3")
+SMOOTH = ("bilinear", "bicubic", "lanczos3")
 DTYPES = (
     *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
     *("float16", "float32", "float64"),
@@ -135,9 +135,8 @@ def test_warp_is_the_oracle(family, dtype, interpolation, mode):
     options = {"interpolation": interpolation, "mode": mode, "cval": 1}
     warped = on_host(wk.warp(on_gpu(source), transform(family), OUTPUT_SHAPE, **options))
     points = oracle_points(family)
-    exact = (
-        oracles.bicubic(source, points, mode, 1) if interpolation == "bicubic" else oracles.sample(source, points, **options)
-    )
+    kernel = {"bicubic": oracles.cubic_kernel, "lanczos3": lambda d: oracles.lanczos(d, 3)}.get(interpolation)
+    exact = oracles.separable(source, points, kernel, mode, 1) if kernel else oracles.sample(source, points, **options)
     assert warped.dtype == source.dtype
     if source.dtype.kind == "f":
         assert_near(warped, exact, TOLERANCES[dtype])

@@ -14,9 +14,10 @@ pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: ma
 
 from numba import types
 
-from warpkit import cuda_engine, gpu_arrays, gpu_warping
-from warpkit.kernels import cubic, cuda_pull, cuda_sums, cuda_target, taps
+from warpkit import cuda_engine, gpu_arrays, gpu_warping, interpolations
 from warpkit.kernels import cuda as forward_kernels
+from warpkit.kernels import cuda_pull, cuda_sums, cuda_target, separable, taps, weights
+from warpkit.kernels.compiling import shared
 
 pytestmark = pytest.mark.skipif(cuda_target.IS_SIMULATOR, reason="the simulator compiles nothing")
 
@@ -26,6 +27,7 @@ DTYPES = (
     *("float16", "float32", "float64"),
 )
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+LONG = ("lanczos3", "lanczos4")  # compiled for a few types: each takes seconds
 KERNELS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
     for module in (forward_kernels, cuda_pull, cuda_sums)
@@ -63,6 +65,8 @@ def numba_type(value):
     """The type that Numba would give a launch's argument."""
     if isinstance(value, np.dtype):
         return types.Array(getattr(types, value.name), 1, "C")
+    if isinstance(value, tuple) and type(value) is tuple:
+        return types.UniTuple(numba_type(value[0]), len(value))
     if isinstance(value, tuple):
         return types.NamedUniTuple(types.int64, len(value), type(value))
     return types.int64 if isinstance(value, int) else getattr(types, np.dtype(type(value)).name)
@@ -87,7 +91,7 @@ def launches():
         for dtype in DTYPES:
             image = OnGpu(np.zeros((3, 4), dtype))
             gradient = OnGpu(np.zeros((3, 4), dtype if np.dtype(dtype).kind == "f" else working_dtype(dtype)))
-            for interpolation in INTERPOLATIONS:
+            for interpolation in (*INTERPOLATIONS, *LONG) if dtype in ("uint8", "float64") else INTERPOLATIONS:
                 for inverse_map in (affine, field):
                     pullback = wk.warp_vjp(image, inverse_map, interpolation=interpolation)[1]
                     pullback(gradient)
@@ -126,26 +130,39 @@ def test_kernels_compile_without_local_memory(launches, name, capability):
         assert ".local" not in ptx, signature
 
 
-F32, FOUR = types.float32, types.UniTuple(types.float32, 4)
+F32 = types.float32
+PHIS = [types.UniTuple(F32, len(interpolations.KERNELS[name].phi)) for name in ("bicubic", "lanczos3", "lanczos4")]
 NARROW = ("uint8", "int8", "uint16", "int16", "float16", "float32")
+
+
+@shared
+def tap_weights(t, phi):
+    return weights.tap_weights(t, phi)
+
+
+@shared
+def tap_slopes(t, phi):
+    return weights.tap_slopes(t, phi)
+
+
 # What computes weights and values, with the types it has where images are sampled in float32.
 TAP_FUNCTIONS = {
     "bilinear": (forward_kernels.bilinear_value, [(F32,) * 6 + (getattr(types, name),) for name in NARROW]),
     "8-bit bilinear": (forward_kernels.bilinear_value, [(F32,) * 4 + (types.int16, types.int16, types.uint8)]),
     "pixel": (forward_kernels.as_pixel, [(F32, getattr(types, name)) for name in NARROW]),
-    "cubic weights": (taps.cubic_weights, [(F32, F32)]),
-    "cubic slopes": (taps.cubic_slopes, [(F32, F32)]),
-    "cubic value": (
-        forward_kernels.cubic_value,
+    "weights": (tap_weights, [(F32, phi) for phi in PHIS]),
+    "slopes": (tap_slopes, [(F32, phi) for phi in PHIS]),
+    "separable sum": (
+        separable.sum_at_border,
         [
             (
-                *(types.Array(getattr(types, name), 1, "C"), types.int64, types.UniTuple(types.int64, 4)),
-                *(types.UniTuple(types.int64, 4), types.int64, types.int64, types.int64, FOUR, FOUR, F32),
+                *(types.Array(getattr(types, name), 1, "C"), types.int64, *[types.UniTuple(types.int64, taps)] * 2),
+                *([types.int64] * 3 + [types.UniTuple(F32, taps)] * 2 + [F32]),
             )
             for name in NARROW
+            for taps in (4, 6, 8)
         ],
     ),
-    "cubic sum": (cubic.weigh, [(FOUR, F32, F32, F32, F32)]),
     "bilinear slopes": (taps.bilinear_slopes, [(F32,) * 6]),
 }
 

@@ -7,6 +7,7 @@ first. Other conventions are translated in :mod:`warpkit.conventions`.
 
 from . import conventions
 from .derivatives import NormalEquations, sample_vjp, warp_batch_vjp, warp_normal_equations, warp_vjp
+from .interpolations import Cubic
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
@@ -24,6 +25,7 @@ from .warping import sample, sampling_grid, warp, warp_batch
 __all__ = [
     "Affine",
     "Composition",
+    "Cubic",
     "DisplacementField",
     "Inverse",
     "NormalEquations",

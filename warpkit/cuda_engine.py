@@ -21,7 +21,8 @@ from .kernels.cuda_sums import FAST
 from .kernels.cuda_target import Memory, flat, launch
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.stages import Pipeline
-from .kernels.taps import BICUBIC, BILINEAR, NEAREST
+from .kernels.taps import BILINEAR, NEAREST
+from .kernels.weights import largest_sum
 
 BLOCK = (32, 8)  # threads along a row, and rows
 MANY_BLOCKS = 4096  # from here on a thread takes ROWS_PER_THREAD rows
@@ -60,7 +61,7 @@ class Problem(NamedTuple):
     interpolation: int
     mode: int
     fill: float
-    slope: float = -0.5
+    phi: tuple[float, ...] = ()  # of kernels with more than two taps
     limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
@@ -71,6 +72,11 @@ class Problem(NamedTuple):
     def real(self) -> type[np.floating[Any]]:
         """The type that taps are computed in."""
         return pixels.working_type(self.carrier)
+
+    @property
+    def kernel_numbers(self) -> tuple[Any, ...]:
+        """``phi`` in the type of the computation; where there is none, any will do."""
+        return tuple(map(self.real, self.phi or (0.0, 0.5)))
 
     def layout(self, source: tuple[int, ...], target: Memory) -> Layout:
         """For a source with these strides and a target (N, rows, columns, C)."""
@@ -142,9 +148,9 @@ def forward_call(job: Problem, target: Memory) -> tuple[Any, tuple[Any, ...]]:
     options: tuple[Any, ...] = (job.real(job.fill),)
     if job.interpolation == BILINEAR:
         options += (pixels.largest_sampling_weight(job.carrier),)
-    elif job.interpolation == BICUBIC:
-        options += (job.real(job.slope), *map(job.real, job.limits))
-    name = {NEAREST: "nearest", BILINEAR: "bilinear", BICUBIC: "bicubic"}[job.interpolation]
+    elif job.phi:
+        options += (job.kernel_numbers, *map(job.real, job.limits))
+    name = {NEAREST: "nearest", BILINEAR: "bilinear"}.get(job.interpolation, "separable")
     kernel = getattr(forward_kernels, f"warp_matrix_{name}" if is_matrix else f"warp_{name}")
     inputs = (source, out, numbers) if is_matrix else (source, out, points, numbers)
     blocks, threads = grid_shape(*target.shape[:3])
@@ -194,13 +200,13 @@ class Sums:
 def image_gradient(job: Problem, grad: Memory, target: Memory, strides: tuple[int, ...], *, deterministic: bool) -> None:
     """Write the gradient of the images for ``grad`` (N, rows, columns, C) to ``target``, contiguous, with these strides."""
     _, rows, columns, _ = grad.shape
-    # the weights of a pixel's taps add up to 1; bicubic ones, some of which are negative, to less than 2 in magnitude
-    contributions = rows * columns * (2 if job.interpolation == BICUBIC else 1)
+    # the weights of a pixel's taps add up to 1, but where some are negative, their magnitudes to more
+    contributions = rows * columns * (math.ceil(largest_sum(job.phi) ** 2) if job.phi else 1)
     sums = Sums(job, math.prod(job.source.shape), job.real, contributions, deterministic)
     sums.measure(grad)
     points, numbers = job.coordinates
     arguments = (
-        flat(grad), points, numbers, pixels.largest_weight(job.carrier), job.real(job.slope),
+        flat(grad), points, numbers, pixels.largest_weight(job.carrier), job.kernel_numbers,
         sums.floats, sums.words, sums.low, sums.largest, sums.bits, job.layout(strides, grad),
     )  # fmt: skip
     blocks, threads = grid_shape(*grad.shape[:3])
@@ -209,7 +215,7 @@ def image_gradient(job: Problem, grad: Memory, target: Memory, strides: tuple[in
 
 
 def _pull_inputs(job: Problem, grad: Memory) -> tuple[Any, ...]:
-    options = (job.real(job.fill), pixels.largest_weight(job.carrier), job.real(job.slope))
+    options = (job.real(job.fill), pixels.largest_weight(job.carrier), job.kernel_numbers)
     return (flat(job.source), flat(grad), *job.coordinates, *options)
 
 

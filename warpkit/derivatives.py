@@ -235,7 +235,7 @@ def _weights_array(weights: ArrayLike | None, shape: tuple[int, int]) -> NDArray
 
 
 def _batch_vjp(
-    sources: NDArray[Any], maps: Maps, shape: tuple[int, ...], interpolation: str, mode: str, cval: float
+    sources: NDArray[Any], maps: Maps, shape: tuple[int, ...], interpolation: Interpolation, mode: str, cval: float
 ) -> tuple[NDArray[Any], Callable[[NDArray[Any], bool, bool], tuple[Gradient, Gradient]]]:
     """Forward and pull of images (N, H, W[, C]), in as many parts as there are pipelines."""
     outputs = door.output_array(sources, (len(sources), *shape, *sources.shape[3:]), None)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks, pixels
+from .interpolations import Interpolation as Interpolation
 from .kernels.stages import Pipeline
 from .transforms import Affine, Composition, Projective, Transform
 
-Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic"]
 Mode: TypeAlias = Literal["constant", "edge", "symmetric", "reflect", "wrap"]
 Map: TypeAlias = Transform | NDArray[Any]
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pixels
+from .interpolations import Interpolation, kernel_of
 from .kernels import cpu, cpu_matrix, cpu_pull, cpu_scatter, normal, small
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
-from .kernels.taps import BICUBIC, INTERPOLATIONS, MODES, NEAREST
+from .kernels.taps import MODES, NEAREST
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -32,8 +33,8 @@ class Problem(NamedTuple):
     interpolation: int
     mode: int
     fill: NDArray[Any]  # (C,), its dtype is the working type
-    slope: float = -0.5  # the parameter of the bicubic kernel
-    limits: tuple[float, float] = (-math.inf, math.inf)  # what bicubic results, which may overshoot, are clipped to
+    phi: tuple[float, ...] = ()  # of kernels with more than two taps, see kernels.weights
+    limits: tuple[float, float] = (-math.inf, math.inf)  # what their results, which may overshoot, are clipped to
     tolerance: float = 0.0  # pixels that the points of a thin-plate spline may be off
 
     @property
@@ -43,8 +44,8 @@ class Problem(NamedTuple):
     @property
     def _options(self) -> tuple[Any, ...]:
         real = self.fill.dtype.type
-        cubic = (real(self.slope), *map(real, self.limits)) if self.interpolation == BICUBIC else None
-        return self.interpolation, self.mode, cubic
+        kernel = (tuple(map(real, self.phi)), *map(real, self.limits)) if self.phi else None
+        return self.interpolation, self.mode, kernel
 
     @property
     def _sampling(self) -> tuple[Any, ...]:
@@ -58,7 +59,7 @@ class Problem(NamedTuple):
 
     def nanoseconds(self, out_shape: tuple[int, ...]) -> float:
         """Rough time per tile."""
-        channel = 10.0 if self.interpolation == BICUBIC else 0.4
+        channel = 2.5 * self.interpolation**2 if self.phi else 0.4
         pixel = 0.8 + channel * self.images.shape[4] + self.pipeline.nanoseconds
         return float(tile_pixels(out_shape) * pixel)
 
@@ -68,7 +69,7 @@ def problem(
     images: NDArray[Any],
     pipeline: Pipeline,
     grid: NDArray[Any],
-    interpolation: str,
+    interpolation: Interpolation,
     mode: str,
     cval: float,
     tolerance: float = 0.0,
@@ -76,23 +77,25 @@ def problem(
     """For images (N, H, W) or (N, H, W, C) of any dtype, which error messages call ``name``."""
     loaded = pixels.load(name, images)
     channels = loaded.shape[3] if loaded.ndim == 4 else 1
+    kernel = kernel_of(interpolation)
     return Problem(
         loaded.reshape(len(loaded), 1, *loaded.shape[1:3], channels),
         pipeline,
         grid,
-        code("interpolation", interpolation, INTERPOLATIONS),
-        code("mode", mode, MODES),
+        kernel.code,
+        border_code(mode),
         pixels.fill_value(cval, images.dtype, loaded.dtype, channels),
+        kernel.phi,
         limits=pixels.clipping_range(images.dtype),
         tolerance=tolerance,
     )
 
 
-def code(name: str, value: Any, table: dict[str, int]) -> int:
-    """The kernels' number for an option."""
-    if not isinstance(value, str) or value not in table:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, table))}, got {value!r}")
-    return table[value]
+def border_code(mode: Any) -> int:
+    """The kernels' number for a border mode."""
+    if not isinstance(mode, str) or mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
+    return MODES[mode]
 
 
 def forward(job: Problem, out: NDArray[Any]) -> int:
@@ -101,7 +104,7 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
     tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
     images = frozen(job.images)
     arguments: tuple[Any, ...]
-    if job.is_matrix and job.interpolation != BICUBIC:
+    if job.is_matrix and not job.phi:
         matrices, nearest = frozen(job.pipeline.params), True if job.interpolation == NEAREST else None
         if nearest is None and small.are_small(images, out, matrices, job.mode):
             kernel, arguments = small.warp_small_tiles, (images, out, matrices, job.fill, below_one, job.mode)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from . import checks, cuda_engine, door, gpu_arrays, pixels
 from .cuda_engine import Packed, Problem
 from .door import Maps
-from .engine import NO_STAGES, code
+from .engine import NO_STAGES, border_code
+from .interpolations import Interpolation, kernel_of
 from .kernels.cuda_target import Memory, require_device
-from .kernels.taps import INTERPOLATIONS, MODES
 
 GpuArray: TypeAlias = Any
 Gradient: TypeAlias = Any
@@ -41,11 +41,14 @@ def as_batch(memory: Memory, *, is_batch: bool) -> Memory:
     return memory._replace(shape=shape, strides=strides)
 
 
-def problem(source: Memory, packed: Packed, points: Memory | None, interpolation: str, mode: str, cval: float) -> Problem:
+def problem(
+    source: Memory, packed: Packed, points: Memory | None, interpolation: Interpolation, mode: str, cval: float
+) -> Problem:
     dtype = source.dtype
     fill = pixels.fill_value(cval, dtype, pixels.carrier_dtype("image", dtype), 1)[0]
-    options = code("interpolation", interpolation, INTERPOLATIONS), code("mode", mode, MODES)
-    return Problem(source, packed, points, *options, float(fill), limits=pixels.clipping_range(dtype))
+    kernel = kernel_of(interpolation)
+    limits = pixels.clipping_range(dtype)
+    return Problem(source, packed, points, kernel.code, border_code(mode), float(fill), kernel.phi, limits)
 
 
 def output_memory(image: Memory, shape: tuple[int, ...], out: GpuArray | None) -> Memory:
@@ -75,7 +78,7 @@ def warp_batch(
     image: GpuArray,
     maps: Callable[[int, tuple[int, int]], Maps],
     output_shape: tuple[int, int] | None,
-    interpolation: str,
+    interpolation: Interpolation,
     mode: str,
     cval: float,
     out: GpuArray | None,
@@ -92,7 +95,7 @@ def _warp_jobs(
     image: GpuArray,
     maps: Callable[[int, tuple[int, int]], Maps],
     output_shape: tuple[int, int] | None,
-    interpolation: str,
+    interpolation: Interpolation,
     mode: str,
     cval: float,
     out: GpuArray | None,
@@ -130,7 +133,9 @@ def grid_memory(image: Memory, grid: GpuArray) -> Memory:
     return points._replace(shape=(1, *points.shape), strides=(0, *points.strides))
 
 
-def sample(image: GpuArray, grid: GpuArray, interpolation: str, mode: str, cval: float, out: GpuArray | None) -> GpuArray:
+def sample(
+    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: float, out: GpuArray | None
+) -> GpuArray:
     """:func:`warping.sample`."""
     job, memory = _sample_job(image, grid, interpolation, mode, cval)
     assert job.points is not None
@@ -141,7 +146,9 @@ def sample(image: GpuArray, grid: GpuArray, interpolation: str, mode: str, cval:
     return finished(memory, result, out)
 
 
-def _sample_job(image: GpuArray, grid: GpuArray, interpolation: str, mode: str, cval: float) -> tuple[Problem, Memory]:
+def _sample_job(
+    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: float
+) -> tuple[Problem, Memory]:
     memory = image_memory("image", image, (2, 3))
     points = grid_memory(memory, grid)
     packed = cuda_engine.on_device(NO_STAGES, memory)
@@ -156,7 +163,7 @@ def warp_batch_vjp(
     image: GpuArray,
     maps: Callable[[int, tuple[int, int]], Maps],
     output_shape: tuple[int, int] | None,
-    interpolation: str,
+    interpolation: Interpolation,
     mode: str,
     cval: float,
     deterministic: bool,
@@ -186,7 +193,7 @@ def warp_batch_vjp(
 
 
 def sample_vjp(
-    image: GpuArray, grid: GpuArray, interpolation: str, mode: str, cval: float, deterministic: bool
+    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: float, deterministic: bool
 ) -> tuple[GpuArray, Pullback]:
     """:func:`derivatives.sample_vjp`."""
     job, memory = _sample_job(image, grid, interpolation, mode, cval)

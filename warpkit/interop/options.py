@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import engine
+from ..interpolations import Kernel
 from ..kernels.stages import Pipeline
-from ..kernels.taps import BICUBIC, BILINEAR, CONSTANT, EDGE, NEAREST, REFLECT, SYMMETRIC
+from ..kernels.taps import BILINEAR, CONSTANT, CUBIC, EDGE, NEAREST, REFLECT, SYMMETRIC
 
-BICUBIC_SLOPE = -0.75  # PyTorch's kernel, see kernels.taps.cubic_weights
+BICUBIC_PHI = (0.0, 0.75)  # PyTorch's kernel, Keys's with a = -3/4; see kernels.weights
 
-_MODES = {"bilinear": BILINEAR, "nearest": NEAREST, "bicubic": BICUBIC}
+_MODES = {"bilinear": BILINEAR, "nearest": NEAREST, "bicubic": CUBIC}
 _PADDINGS = ("zeros", "border", "reflection")
 
 
@@ -24,9 +25,9 @@ def check_options(mode: str, padding_mode: str) -> None:
         raise ValueError(f"padding_mode must be one of {_PADDINGS}, got {padding_mode!r}")
 
 
-def interpolation_code(mode: str) -> int:
-    """The kernels' number for an interpolation."""
-    return _MODES[mode]
+def kernel_of(mode: str) -> Kernel:
+    """The kernel of an interpolation."""
+    return Kernel(_MODES[mode], BICUBIC_PHI if mode == "bicubic" else ())
 
 
 def border_mode(padding_mode: str, align_corners: bool) -> int:
@@ -37,4 +38,5 @@ def border_mode(padding_mode: str, align_corners: bool) -> int:
 def sampling_problem(images: NDArray[Any], pipeline: Pipeline, grid: NDArray[Any], mode: str, border: int) -> engine.Problem:
     """For images (N, planes, H, W, C), float32 or float64, with zeros outside."""
     no_fill = np.zeros(images.shape[4], images.dtype)
-    return engine.Problem(images, pipeline, grid, interpolation_code(mode), border, no_fill, BICUBIC_SLOPE)
+    kernel = kernel_of(mode)
+    return engine.Problem(images, pipeline, grid, kernel.code, border, no_fill, kernel.phi)

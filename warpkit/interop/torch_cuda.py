@@ -16,7 +16,7 @@ from ..cuda_engine import Packed, Problem
 from ..kernels.cuda_target import Memory
 from ..kernels.stages import Pipeline
 from ..thetas import Packing
-from .options import BICUBIC_SLOPE, interpolation_code
+from .options import kernel_of
 
 
 class Pulled(NamedTuple):
@@ -77,4 +77,5 @@ def _image(tensor: Tensor) -> Memory:
 
 
 def _problem(source: Memory, packed: Packed, points: Memory | None, mode: str, border: int) -> Any:
-    return Problem(source, packed, points, interpolation_code(mode), border, 0.0, BICUBIC_SLOPE)
+    kernel = kernel_of(mode)
+    return Problem(source, packed, points, kernel.code, border, 0.0, kernel.phi)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..conventions import scale_and_offset
-from ..kernels.taps import cubic_weights
-from .options import BICUBIC_SLOPE
+from ..kernels.weights import cubic_weights
+from .options import BICUBIC_PHI
 
 
 def pixel_points(grid: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
@@ -64,7 +64,7 @@ def _bicubic(input: Tensor, points: Tensor, padding_mode: str, align_corners: bo
     """The padding rule goes to each tap, not to the point."""
     formula = getattr(cubic_weights, "py_func", cubic_weights)  # compiled code takes no tensors
     corner = points.detach().floor()
-    weights_x, weights_y = (formula(t, BICUBIC_SLOPE) for t in (points - corner).unbind(-1))
+    weights_x, weights_y = (formula(t, BICUBIC_PHI) for t in (points - corner).unbind(-1))
     total = torch.zeros((), dtype=input.dtype)
     for row in range(4):
         for column in range(4):

@@ -87,6 +87,10 @@ if config.DISABLE_JIT:
         """a b + c of one floating type or of int32."""
         return a * b + c
 
+    def pick(values: Any, k: Any) -> Any:
+        """One of a tuple of numbers of one type."""
+        return values[k]
+
 else:
 
     @intrinsic
@@ -148,6 +152,21 @@ else:
             return builder.call(function, arguments)
 
         return number(number, number, number), generate
+
+    @intrinsic
+    def pick(typing_context, values, k):
+        """One of a tuple of numbers of one type: without a check, and without the memory that an index found at run time
+        would take on a GPU."""
+
+        def generate(context, builder, signature, arguments):
+            index = arguments[1]
+            picked = builder.extract_value(arguments[0], 0)
+            for n in range(1, len(signature.args[0])):
+                is_this = builder.icmp_signed("==", index, ir.Constant(index.type, n))
+                picked = builder.select(is_this, builder.extract_value(arguments[0], n), picked)
+            return picked
+
+        return values.dtype(values, k), generate
 
 
 def _kernel_sources() -> str:

@@ -19,7 +19,6 @@ import math
 import numpy as np
 
 from .compiling import driver, inlined, row_loop
-from .cubic import cubic_sample_run
 from .inside import nearest_row, place_grid_row, place_row, sample_blocks, spill_buffer
 from .lattice import fill_lattice, has_lattice, lattice_buffers, lattice_row
 from .rows import (
@@ -39,12 +38,13 @@ from .rows import (
     sampling_extent,
     tile_bounds,
 )
+from .separable import separable_sample_run
 from .simd import fits_blocks
 from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
 
 
 @driver
-def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, tolerance, first, last):
+def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, first, last):
     """Compute tiles ``first`` to ``last`` of ``out``.
 
     Parameters
@@ -59,8 +59,8 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
         Its dtype is the type that pixels are computed in.
     below_one
         Largest number below one of that type: no weight of a right or lower neighbour exceeds it.
-    cubic
-        None, or a tuple of that type if the interpolation is bicubic, see :mod:`cubic`; known to the compiler.
+    kernel
+        None, or a tuple for interpolations of more than two taps, see :mod:`separable`; known to the compiler.
 
     tolerance : float
         How far, in pixels, a point may be from where a thin-plate spline sends it, see :mod:`lattice`.
@@ -73,14 +73,14 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
     buffers, spill = row_buffers(below_one), spill_buffer(images)
     lattice = lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0)
     return warp_each_tile(
-        images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, tolerance, buffers, spill, lattice,
+        images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, buffers, spill, lattice,
         first, last,
     )  # fmt: skip
 
 
 @row_loop
 def warp_each_tile(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, cubic, tolerance, buffers, spill, lattice,
+    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, buffers, spill, lattice,
     first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
@@ -91,7 +91,7 @@ def warp_each_tile(
     points = grid.reshape(-1)
     on_lattice = has_lattice(grid, table, tolerance)
     nodes, left_out, weights, node_row, errors = lattice
-    in_blocks = cubic is None and interpolation == BILINEAR and table.shape[0] == 0 and grid.shape[0] > 0
+    in_blocks = kernel is None and interpolation == BILINEAR and table.shape[0] == 0 and grid.shape[0] > 0
     in_blocks = in_blocks and fits_blocks(0.0, width - 1.0, 0.0, height - 1.0, height + 3, width + 3, channels)
     low, high, reach = sampling_extent(interpolation)
     xs, ys, region = buffers[0], buffers[1], buffers[7]
@@ -137,15 +137,15 @@ def warp_each_tile(
                 if where == BEYOND:
                     for p in range(planes):
                         fill_row(target, to_here + p * target_size, start, stop, cval)
-                elif cubic is None:
+                elif kernel is None:
                     sample_run(
                         source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
                         where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead,
                         columns * channels, spill, is_placed,
                     )  # fmt: skip
                 else:
-                    cubic_sample_run(
-                        cubic, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
+                    separable_sample_run(
+                        kernel, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
                         where == INSIDE, height, width, channels, mode, cval,
                     )  # fmt: skip
                 start = stop

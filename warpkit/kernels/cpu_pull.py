@@ -16,7 +16,6 @@ import numpy as np
 
 from .compiling import driver, inlined, row_loop, row_sum
 from .cpu_scatter import scatter_run
-from .cubic import cubic_slope_run
 from .maps import AFFINE, PROJECTIVE, THIN_PLATE, THIN_PLATE_HEADER, affine_cotangent, map_pull, projective_pull, radial
 from .rows import (
     BEYOND,
@@ -36,19 +35,20 @@ from .rows import (
     sampling_extent,
     split_row,
 )
+from .separable import separable_slope_run
 from .taps import BILINEAR, CONSTANT, EDGE, bilinear_slopes, tap
 
 
 @driver
 def pull_tiles(
-    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel,
     tiles_per_group, grads, grad_grid, grad_images, reached, first, last,
 ):  # fmt: skip
     """Pull the output gradient back to parameters and grid, for groups ``first`` to ``last`` of tiles.
 
     Parameters
     ----------
-    images, grid, table, params, cval, below_one, interpolation, mode, cubic
+    images, grid, table, params, cval, below_one, interpolation, mode, kernel
         As for :func:`warpkit.kernels.cpu.warp_tiles`.
     grad_out : (N, planes, rows, columns, C)
         In the type that pixels are computed in.
@@ -68,7 +68,7 @@ def pull_tiles(
     xs, ys = np.empty((stages + 1, TILE_COLUMNS)), np.empty((stages + 1, TILE_COLUMNS))
     gx, gy = np.empty(TILE_COLUMNS, cval.dtype), np.empty(TILE_COLUMNS, cval.dtype)
     pull_each_tile(
-        images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
+        images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel,
         tiles_per_group, grads, grad_grid, grad_images, reached, row_buffers(below_one), xs, ys, gx, gy, first, last,
     )  # fmt: skip
     return 0
@@ -76,7 +76,7 @@ def pull_tiles(
 
 @row_loop
 def pull_each_tile(
-    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, cubic,
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel,
     tiles_per_group, grads, grad_grid, grad_images, reached, buffers, xs, ys, gx, gy, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
@@ -129,20 +129,20 @@ def pull_each_tile(
                     if region[start] == BEYOND:
                         start = stop
                         continue
-                    if cubic is None:
+                    if kernel is None:
                         slope_run(
                             source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y, gx, gy,
                             start, stop, region[start] == INSIDE, height, width, channels, mode, cval, below_one,
                             interpolation, lead,
                         )  # fmt: skip
                     else:
-                        cubic_slope_run(
-                            cubic, source, from_here, source_size, grad, grad_at, grad_size, planes, x, y, gx, gy,
+                        separable_slope_run(
+                            kernel, source, from_here, source_size, grad, grad_at, grad_size, planes, x, y, gx, gy,
                             start, stop, height, width, channels, mode, cval,
                         )  # fmt: skip
                     if target.shape[0] > 0:
                         scatter_run(
-                            cubic, target, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y,
+                            kernel, target, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y,
                             start, stop, region[start] == INSIDE, height, width, channels, mode, below_one, interpolation,
                             0, source_size, 0,
                         )  # fmt: skip

@@ -12,7 +12,6 @@ import math
 import numpy as np
 
 from .compiling import driver, inlined, row_loop
-from .cubic import cubic_scatter_run
 from .rows import (
     BEYOND,
     INSIDE,
@@ -30,12 +29,13 @@ from .rows import (
     sampling_extent,
     split_row,
 )
+from .separable import separable_scatter_run
 from .taps import BILINEAR, nearest_tap
 
 
 @driver
 def scatter_strips(
-    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached, first, last
+    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, kernel, strips, reached, first, last
 ):  # fmt: skip
     """Add the output gradient to the image gradient, for strips ``first`` to ``last``, counted image by image.
 
@@ -43,7 +43,7 @@ def scatter_strips(
     for one strip.
     """
     scatter_each_strip(
-        grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached,
+        grad_images, grad_out, grid, table, params, below_one, interpolation, mode, kernel, strips, reached,
         row_buffers(below_one), first, last,
     )  # fmt: skip
     return 0
@@ -51,7 +51,7 @@ def scatter_strips(
 
 @row_loop
 def scatter_each_strip(
-    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, cubic, strips, reached, buffers, first, last
+    grad_images, grad_out, grid, table, params, below_one, interpolation, mode, kernel, strips, reached, buffers, first, last
 ):  # fmt: skip
     _, planes, height, width, channels = grad_images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
@@ -98,7 +98,7 @@ def scatter_each_strip(
                         start = stop
                         continue
                     scatter_run(
-                        cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys,
+                        kernel, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys,
                         start, stop, owns_all and region[start] == INSIDE, height, width, channels, mode, below_one,
                         interpolation, owned_from, owned_to, lead,
                     )  # fmt: skip
@@ -107,18 +107,18 @@ def scatter_each_strip(
 
 @inlined
 def scatter_run(
-    cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
+    kernel, target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
     is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
 ):  # fmt: skip
     """The adjoint of sampling all planes; simple points are inner ones of a strip that owns all their taps."""
-    if cubic is None:
+    if kernel is None:
         linear_scatter_run(
             target, to_here, target_size, grad, grad_at, grad_size, planes, buffers, xs, ys, start, stop,
             is_simple, height, width, channels, mode, below_one, interpolation, owned_from, owned_to, lead,
         )  # fmt: skip
     else:
-        cubic_scatter_run(
-            cubic, target, to_here, target_size, grad, grad_at, grad_size, planes, xs, ys, start, stop,
+        separable_scatter_run(
+            kernel, target, to_here, target_size, grad, grad_at, grad_size, planes, xs, ys, start, stop,
             height, width, channels, mode, owned_from, owned_to,
         )  # fmt: skip
 

@@ -16,25 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiling import inlined, is_integer, shared
-from .cubic import four_at_border, weigh
 from .cuda_target import cuda, kernel
 from .maps import AFFINE, affine, map_point, projective
 from .rows import BEYOND, INSIDE, region_of_box, sampling_extent
-from .taps import (
-    BICUBIC,
-    BILINEAR,
-    NEAREST,
-    bilinear,
-    bilinear_axis,
-    cubic_start,
-    cubic_taps,
-    cubic_weights,
-    nearest_axis,
-    split,
-    tap,
-    tap_index,
-    to_pixel,
-)
+from .separable import clip, sum_at_border
+from .taps import BILINEAR, NEAREST, bilinear, bilinear_axis, nearest_axis, split, tap, tap_index, to_pixel
+from .weights import tap_indices, tap_start, tap_weights
 
 
 class Layout(NamedTuple):
@@ -193,40 +180,26 @@ def write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout
 
 
 @inlined
-def cubic_axis(x, size, mode, slope):
-    """The four taps of a finite coordinate along one axis, through the border rule, and their weights."""
-    first, t = cubic_start(x, size, mode)
-    return cubic_taps(first, size, mode), cubic_weights(type(slope)(t), slope)
-
-
-@inlined
-def cubic_value(source, first, rows, columns, pitch, step, channel, weights_x, weights_y, cval):
-    """The sum over sixteen taps, of the taps' type throughout."""
-    return weigh(
-        weights_y,
-        weigh(weights_x, *four_at_border(source, first, rows[0], columns, pitch, step, channel, cval)),
-        weigh(weights_x, *four_at_border(source, first, rows[1], columns, pitch, step, channel, cval)),
-        weigh(weights_x, *four_at_border(source, first, rows[2], columns, pitch, step, channel, cval)),
-        weigh(weights_x, *four_at_border(source, first, rows[3], columns, pitch, step, channel, cval)),
-    )
+def separable_axis(x, size, mode, phi):
+    """The taps of a finite coordinate along one axis, through the border rule, and their weights."""
+    first, t = tap_start(x, size, mode, phi)
+    return tap_indices(first, size, mode, phi), tap_weights(type(phi[0])(t), phi)
 
 
 @shared
-def write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, highest, layout):
+def write_separable(source, target, n, row, column, x, y, cval, phi, lowest, highest, layout):
     here = target_start(layout, n, row, column)
-    if region_of_point(x, y, BICUBIC, layout) == BEYOND:
-        fill_pixel(target, here, cval, source[0], layout)
+    if region_of_point(x, y, layout.interpolation, layout) == BEYOND:
+        fill_pixel(target, here, cval, target[0], layout)
         return
-    columns, weights_x = cubic_axis(x, layout.width, layout.mode, slope)
-    rows, weights_y = cubic_axis(y, layout.height, layout.mode, slope)
+    columns, weights_x = separable_axis(x, layout.width, layout.mode, phi)
+    rows, weights_y = separable_axis(y, layout.height, layout.mode, phi)
     for c in range(layout.channels):
-        value = cubic_value(
+        value = sum_at_border(
             source, n * layout.source_image, rows, columns, layout.source_row, layout.source_column,
             c * layout.source_channel, weights_x, weights_y, cval,
         )  # fmt: skip
-        value = lowest if value < lowest else value
-        value = highest if value > highest else value
-        target[here + c * layout.target_channel] = as_pixel(value, source[0])
+        target[here + c * layout.target_channel] = as_pixel(clip(value, lowest, highest), target[0])
 
 
 # The kernels: for any map, and for a single matrix, which needs few registers. ``numbers`` float64 as Layout says.
@@ -259,14 +232,14 @@ def warp_bilinear(source, target, points, numbers, cval, below_one, layout):
 
 
 @kernel
-def warp_bicubic(source, target, points, numbers, cval, slope, lowest, highest, layout):
+def warp_separable(source, target, points, numbers, cval, phi, lowest, highest, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
     while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
-            write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, highest, layout)
+            write_separable(source, target, n, row, column, x, y, cval, phi, lowest, highest, layout)
             row += row_step
         n += image_step
 
@@ -298,13 +271,13 @@ def warp_matrix_bilinear(source, target, numbers, cval, below_one, layout):
 
 
 @kernel
-def warp_matrix_bicubic(source, target, numbers, cval, slope, lowest, highest, layout):
+def warp_matrix_separable(source, target, numbers, cval, phi, lowest, highest, layout):
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
     while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
             x, y = matrix_point(numbers, layout, n, row, column)
-            write_bicubic(source, target, n, row, column, x, y, cval, slope, lowest, highest, layout)
+            write_separable(source, target, n, row, column, x, y, cval, phi, lowest, highest, layout)
             row += row_step
         n += image_step

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiling import bits_of, inlined, shared
-from .cubic import four_at_border, weigh
-from .cuda import cubic_axis, pipeline_point, region_of_point, target_start
+from .compiling import bits_of, inlined, pick, shared
+from .cuda import pipeline_point, region_of_point, separable_axis, target_start
 from .cuda_sums import add_share, is_finite, unit_exponent
 from .cuda_target import FLOAT64, cuda, device, kernel
 from .maps import (
@@ -28,18 +27,9 @@ from .maps import (
     map_pull,
 )
 from .rows import BEYOND
-from .taps import (
-    BICUBIC,
-    BILINEAR,
-    NEAREST,
-    bilinear_axis,
-    bilinear_slopes,
-    cubic_slopes,
-    cubic_start,
-    nearest_axis,
-    tap,
-    tap_index,
-)
+from .separable import sum_at_border
+from .taps import BILINEAR, CUBIC, NEAREST, bilinear_axis, bilinear_slopes, nearest_axis, tap, tap_index
+from .weights import tap_slopes, tap_start
 
 # --- the image's gradient ---------------------------------------------------------------------------------------------------
 
@@ -66,23 +56,15 @@ def scatter_bilinear(floats, words, low, n, here, x, y, grad, below_one, k, bits
     add_tap(floats, words, low, first, tap_index(bottom, right, pitch, step), grad, here, weight_y * weight_x, k, bits, layout)
 
 
-@inlined
-def pick(four, k):
-    """One of four, without the memory that an index found at run time would take."""
-    first, second = (four[0], four[1]) if k < 2 else (four[2], four[3])
-    return first if k % 2 == 0 else second
-
-
 @device
-def scatter_bicubic(floats, words, low, n, here, x, y, grad, slope, k, bits, layout):
-    columns, weights_x = cubic_axis(x, layout.width, layout.mode, slope)
-    rows, weights_y = cubic_axis(y, layout.height, layout.mode, slope)
+def scatter_separable(floats, words, low, n, here, x, y, grad, phi, k, bits, layout):
+    columns, weights_x = separable_axis(x, layout.width, layout.mode, phi)
+    rows, weights_y = separable_axis(y, layout.height, layout.mode, phi)
     first, pitch, step = n * layout.source_image, layout.source_row, layout.source_column
-    for tap_number in range(16):
-        p, q = tap_number // 4, tap_number % 4
-        index = tap_index(pick(rows, p), pick(columns, q), pitch, step)
-        weight = pick(weights_y, p) * pick(weights_x, q)
-        add_tap(floats, words, low, first, index, grad, here, weight, k, bits, layout)
+    for p in range(len(weights_y)):
+        for q in range(len(weights_x)):
+            index = tap_index(pick(rows, p), pick(columns, q), pitch, step)
+            add_tap(floats, words, low, first, index, grad, here, pick(weights_y, p) * pick(weights_x, q), k, bits, layout)
 
 
 @device
@@ -93,7 +75,7 @@ def scatter_nearest(floats, words, low, n, here, x, y, grad, one, k, bits, layou
 
 
 @kernel
-def scatter(grad, points, numbers, below_one, slope, floats, words, low, largest, bits, layout):
+def scatter(grad, points, numbers, below_one, phi, floats, words, low, largest, bits, layout):
     """Add the output's gradient to the sums of the images' gradient, see :mod:`cuda_sums`."""
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
@@ -109,7 +91,7 @@ def scatter(grad, points, numbers, below_one, slope, floats, words, low, largest
                 elif layout.interpolation == BILINEAR:
                     scatter_bilinear(floats, words, low, n, here, x, y, grad, below_one, k, bits, layout)
                 else:
-                    scatter_bicubic(floats, words, low, n, here, x, y, grad, slope, k, bits, layout)
+                    scatter_separable(floats, words, low, n, here, x, y, grad, phi, k, bits, layout)
             row += row_step
         n += image_step
 
@@ -140,45 +122,37 @@ def bilinear_slope(source, grad, first, here, x, y, cval, below_one, layout):
 
 
 @shared
-def bicubic_slope(source, grad, first, here, x, y, cval, slope, layout):
+def separable_slope(source, grad, first, here, x, y, cval, phi, layout):
     """As :func:`bilinear_slope`."""
     real = type(cval)
-    columns, weights_x = cubic_axis(x, layout.width, layout.mode, slope)
-    rows, weights_y = cubic_axis(y, layout.height, layout.mode, slope)
-    _, t = cubic_start(x, layout.width, layout.mode)
-    _, s = cubic_start(y, layout.height, layout.mode)
-    slopes_x, slopes_y = cubic_slopes(real(t), slope), cubic_slopes(real(s), slope)
+    columns, weights_x = separable_axis(x, layout.width, layout.mode, phi)
+    rows, weights_y = separable_axis(y, layout.height, layout.mode, phi)
+    _, t = tap_start(x, layout.width, layout.mode, phi)
+    _, s = tap_start(y, layout.height, layout.mode, phi)
+    slopes_x, slopes_y = tap_slopes(real(t), phi), tap_slopes(real(s), phi)
     pitch, step = layout.source_row, layout.source_column
     gx, gy = real(0), real(0)
     for c in range(layout.channels):
         channel = c * layout.source_channel
-        top = four_at_border(source, first, rows[0], columns, pitch, step, channel, cval)
-        above = four_at_border(source, first, rows[1], columns, pitch, step, channel, cval)
-        below = four_at_border(source, first, rows[2], columns, pitch, step, channel, cval)
-        bottom = four_at_border(source, first, rows[3], columns, pitch, step, channel, cval)
         g = real(grad[here + c * layout.target_channel])
-        gx += g * weigh(
-            weights_y, weigh(slopes_x, *top), weigh(slopes_x, *above), weigh(slopes_x, *below), weigh(slopes_x, *bottom)
-        )
-        gy += g * weigh(
-            slopes_y, weigh(weights_x, *top), weigh(weights_x, *above), weigh(weights_x, *below), weigh(weights_x, *bottom)
-        )
+        gx += g * sum_at_border(source, first, rows, columns, pitch, step, channel, slopes_x, weights_y, cval)
+        gy += g * sum_at_border(source, first, rows, columns, pitch, step, channel, weights_x, slopes_y, cval)
     return gx, gy
 
 
 @inlined
-def slope_of_point(source, grad, n, row, column, x, y, cval, below_one, slope, layout):
+def slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout):
     """The gradient of the point that an output pixel is sampled at; none beyond the image."""
     first, here = n * layout.source_image, target_start(layout, n, row, column)
     if region_of_point(x, y, layout.interpolation, layout) == BEYOND:
         return type(cval)(0), type(cval)(0)
-    if layout.interpolation == BICUBIC:
-        return bicubic_slope(source, grad, first, here, x, y, cval, slope, layout)
+    if layout.interpolation >= CUBIC:
+        return separable_slope(source, grad, first, here, x, y, cval, phi, layout)
     return bilinear_slope(source, grad, first, here, x, y, cval, below_one, layout)
 
 
 @kernel
-def pull_points(source, grad, points, numbers, cval, below_one, slope, grad_points, layout):
+def pull_points(source, grad, points, numbers, cval, below_one, phi, grad_points, layout):
     """Write the gradient of the points, (count, rows, columns, 2)."""
     column, first_row, n = cuda.grid(3)
     _, row_step, image_step = cuda.gridsize(3)
@@ -186,7 +160,7 @@ def pull_points(source, grad, points, numbers, cval, below_one, slope, grad_poin
         row = first_row
         while row < layout.rows:
             x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
-            gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, slope, layout)
+            gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout)
             at = ((n * layout.rows + row) * layout.columns + column) * 2
             grad_points[at] = gx
             grad_points[at + 1] = gy
@@ -272,7 +246,7 @@ def pull_stages(floats, words, points, numbers, n, row, column, gx, gy, sums, k,
 
 
 @kernel
-def pull_params(source, grad, points, numbers, cval, below_one, slope, partial, room, floats, words, largest, layout, bands):
+def pull_params(source, grad, points, numbers, cval, below_one, phi, partial, room, floats, words, largest, layout, bands):
     """Write the gradients of the packed parameters of each band, ``partial`` (count, bands, length); see :class:`Bands`."""
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
     block = cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x
@@ -292,7 +266,7 @@ def pull_params(source, grad, points, numbers, cval, below_one, slope, partial, 
                 column = thread
                 while column < layout.columns:
                     x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
-                    gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, slope, layout)
+                    gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout)
                     pull_stages(floats, words, points, numbers, n, row, column, gx, gy, sums, k, layout, bands)
                     column += threads
                 row += 1

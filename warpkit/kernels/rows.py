@@ -21,7 +21,7 @@ from .maps import (
     radial,
     thin_plate_plane,
 )
-from .taps import BICUBIC, BILINEAR, CONSTANT, bilinear_taps, to_pixel
+from .taps import BILINEAR, CONSTANT, CUBIC, bilinear_taps, to_pixel
 
 TILE_ROWS = 64
 TILE_COLUMNS = 256
@@ -182,8 +182,8 @@ def thin_plate_row(xs, ys, xs_out, ys_out, count, params, at):
 @shared
 def sampling_extent(interpolation):
     """Where all taps are pixels of the source: [low, size - high); and how far they reach from their point."""
-    if interpolation == BICUBIC:
-        return 1.0, 2.0, 2.0
+    if interpolation >= CUBIC:
+        return interpolation - 1.0, float(interpolation), float(interpolation)
     if interpolation == BILINEAR:
         return 0.0, 1.0, 1.0
     return -0.5, 0.5, 1.0

@@ -12,10 +12,12 @@ import numpy as np
 
 from .compiling import inlined, multiply_add, shared
 
+# From CUBIC on the number is that of taps on each side of a point along each axis; see weights.py.
 NEAREST = 0
 BILINEAR = 1
-BICUBIC = 2
-INTERPOLATIONS = {"nearest": NEAREST, "bilinear": BILINEAR, "bicubic": BICUBIC}
+CUBIC = 2
+LANCZOS3 = 3
+LANCZOS4 = 4
 
 CONSTANT = 0
 EDGE = 1
@@ -205,54 +207,6 @@ def bilinear_slopes(across_top, across_bottom, down_left, down_right, weight_x, 
     Linear in them: the differences may be sums over channels. At a kink they are those of the cell right and below.
     """
     return lerp(across_top, across_bottom, weight_y), lerp(down_left, down_right, weight_x)
-
-
-@shared
-def cubic_weights(t, a):
-    """Weights of the pixels at -1, 0, 1 and 2 for a point at ``t`` in [0, 1): the cubic kernels of Keys (1981).
-
-    ``a`` is the kernel's slope at distance 1; -1/2 is Catmull-Rom, which is exact for parabolas; OpenCV and PyTorch have -3/4.
-    """
-    one, two, three = type(a)(1), type(a)(2), type(a)(3)
-    s = one - t
-    return (
-        a * t * s * s,
-        ((a + two) * t - (a + three)) * t * t + one,
-        ((a + two) * s - (a + three)) * s * s + one,
-        a * s * t * t,
-    )
-
-
-@shared
-def cubic_slopes(t, a):
-    """Derivatives of :func:`cubic_weights` by t."""
-    one, two, three = type(a)(1), type(a)(2), type(a)(3)
-    s = one - t
-    return (
-        a * s * (s - two * t),
-        (three * (a + two) * t - two * (a + three)) * t,
-        -(three * (a + two) * s - two * (a + three)) * s,
-        a * t * (two * s - t),
-    )
-
-
-@shared
-def cubic_start(x, size, mode):
-    """A finite coordinate's first tap, before the border rule, and its distance from the second."""
-    x = fold_coordinate(x, size, mode)
-    left = int(math.floor(x))
-    return left - 1, x - left
-
-
-@shared
-def cubic_taps(first, size, mode):
-    """Four neighbouring taps of an axis, sent through the border rule."""
-    return (
-        border_index(first, size, mode),
-        border_index(first + 1, size, mode),
-        border_index(first + 2, size, mode),
-        border_index(first + 3, size, mode),
-    )
 
 
 @inlined

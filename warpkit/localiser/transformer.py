@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .. import checks, engine, thetas
 from ..conventions import from_normalized, pixels_from_normalized
-from ..door import Interpolation, Mode
-from ..kernels.taps import INTERPOLATIONS, MODES
+from ..door import Mode
+from ..interpolations import Interpolation, kernel_of
 from ..shared_splines import SharedSplines, is_small
 from ..transforms import ThinPlateSpline, Transform
 from .families import Family, family
@@ -120,7 +120,8 @@ class SpatialTransformer(Layer):
         Images (N, H, W, C) to (N, P), the numbers of the family.
     maps : Family or its name
     output_shape : (rows, columns)
-    interpolation : {"bilinear", "nearest", "bicubic"}
+    interpolation : str or Cubic
+        As in :func:`warpkit.warp`.
     mode, cval
         What lies beyond the border, as in :func:`warpkit.warp`: a net may well look there.
     gradient_scale : float, default 1
@@ -144,8 +145,8 @@ class SpatialTransformer(Layer):
         self.localiser = localiser
         self.maps = family(maps) if isinstance(maps, str) else maps
         self._output_shape = checks.shape_2d("output_shape", output_shape)
-        engine.code("interpolation", interpolation, INTERPOLATIONS)
-        engine.code("mode", mode, MODES)
+        kernel_of(interpolation)
+        engine.border_code(mode)
         self._interpolation, self._mode = interpolation, mode
         self._cval = checks.finite_number("cval", cval)
         self._gradient_scale = checks.finite_number("gradient_scale", gradient_scale)

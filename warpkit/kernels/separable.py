@@ -1,0 +1,130 @@
+"""Sampling by kernels of more than two taps, and its derivative, for the tiles and strips of :mod:`cpu`, :mod:`cpu_pull` and
+:mod:`cpu_scatter`.
+
+``kernel`` is a tuple of the kernel's numbers, see :mod:`weights`, and of the range that results are clipped to, which may
+overshoot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiling import inlined, pick, row_loop
+from .taps import share, tap, tap_index, to_pixel
+from .weights import tap_indices, tap_slopes, tap_start, tap_weights
+
+
+@inlined
+def sum_inside(source, at, pitch, step, weights_x, weights_y):
+    """The weighted sum over taps that are all pixels of the source, the first of which is at ``at``."""
+    real = type(weights_x[0])
+    total = real(0)
+    for m in range(len(weights_y)):
+        line = real(0)
+        for q in range(len(weights_x)):
+            line += share(pick(weights_x, q), real(source[at + np.uint64(m) * pitch + np.uint64(q) * step]))
+        total += share(pick(weights_y, m), line)
+    return total
+
+
+@inlined
+def sum_at_border(source, first, rows, columns, pitch, step, channel, weights_x, weights_y, cval):
+    """The weighted sum over taps that have been through the border rule.
+
+    Where all are pixels, it has the bits of :func:`sum_inside`.
+    """
+    total = type(cval)(0)
+    for m in range(len(weights_y)):
+        line = type(cval)(0)
+        for q in range(len(weights_x)):
+            line += share(
+                pick(weights_x, q), tap(source, first, tap_index(pick(rows, m), pick(columns, q), pitch, step), channel, cval)
+            )
+        total += share(pick(weights_y, m), line)
+    return total
+
+
+@inlined
+def clip(value, lowest, highest):
+    """A value within a range; NaN stays."""
+    value = lowest if value < lowest else value
+    return highest if value > highest else value
+
+
+@row_loop
+def separable_sample_run(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
+    is_inside, height, width, channels, mode, cval,
+):  # fmt: skip
+    """Sample all planes at points that are all inside or all at the border."""
+    phi, lowest, highest = kernel
+    real = type(lowest)
+    step, pitch = np.uint64(channels), np.uint64(width * channels)
+    for k in range(start, stop):
+        left, t = tap_start(xs[k], width, mode, phi)
+        top, s = tap_start(ys[k], height, mode, phi)
+        weights_x, weights_y = tap_weights(real(t), phi), tap_weights(real(s), phi)
+        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
+        for p in range(planes):
+            plane = from_here + p * source_size
+            for c in range(channels):
+                if is_inside:
+                    at = np.uint64(plane + (top * width + left) * channels + c)
+                    value = sum_inside(source, at, pitch, step, weights_x, weights_y)
+                else:
+                    value = sum_at_border(
+                        source, plane, rows, columns, width * channels, channels, c, weights_x, weights_y, cval[c]
+                    )
+                target[to_here + p * target_size + k * channels + c] = to_pixel(clip(value, lowest, highest), target[0])
+
+
+@row_loop
+def separable_slope_run(
+    kernel, source, from_here, source_size, grad, grad_at, grad_size, planes, xs, ys, gx, gy,
+    start, stop, height, width, channels, mode, cval,
+):  # fmt: skip
+    """Add to (gx, gy) the output gradient times the slopes of all planes, at any points."""
+    phi = kernel[0]
+    real = type(phi[0])
+    for k in range(start, stop):
+        left, t = tap_start(xs[k], width, mode, phi)
+        top, s = tap_start(ys[k], height, mode, phi)
+        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
+        weights_x, weights_y = tap_weights(real(t), phi), tap_weights(real(s), phi)
+        slopes_x, slopes_y = tap_slopes(real(t), phi), tap_slopes(real(s), phi)
+        for p in range(planes):
+            plane = from_here + p * source_size
+            for c in range(channels):
+                slope_x = sum_at_border(
+                    source, plane, rows, columns, width * channels, channels, c, slopes_x, weights_y, cval[c]
+                )
+                slope_y = sum_at_border(
+                    source, plane, rows, columns, width * channels, channels, c, weights_x, slopes_y, cval[c]
+                )
+                g = grad[grad_at + p * grad_size + k * channels + c]
+                gx[k] += g * slope_x
+                gy[k] += g * slope_y
+
+
+@row_loop
+def separable_scatter_run(
+    kernel, target, to_here, target_size, grad, grad_at, grad_size,
+    planes, xs, ys, start, stop, height, width, channels, mode, owned_from, owned_to,
+):  # fmt: skip
+    """The adjoint of sampling all planes at any points, for the taps that this strip owns."""
+    phi = kernel[0]
+    real = type(phi[0])
+    for k in range(start, stop):
+        left, t = tap_start(xs[k], width, mode, phi)
+        top, s = tap_start(ys[k], height, mode, phi)
+        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
+        weights_x, weights_y = tap_weights(real(t), phi), tap_weights(real(s), phi)
+        for m in range(len(weights_y)):
+            for q in range(len(weights_x)):
+                index = tap_index(pick(rows, m), pick(columns, q), width * channels, channels)
+                weight = pick(weights_y, m) * pick(weights_x, q)
+                if weight != 0 and owned_from <= index < owned_to:
+                    for p in range(planes):
+                        for c in range(channels):
+                            g = grad[grad_at + p * grad_size + k * channels + c]
+                            target[to_here + p * target_size + index + c] += weight * g
