@@ -120,6 +120,28 @@ def separable(picture, points, kernel, mode, cval=0.0):
     return values
 
 
+def antialiased(at_points, points):
+    """The mean over each pixel's footprint of ``at_points``, which takes points (n, 2) to values.
+
+    ``points`` (rows + 2, columns + 2, 2): those of the output with a frame of one pixel. A footprint is spanned by half the way
+    between the left and right, and between the upper and lower neighbour, each cut to 1 - 1/s^2 of its length s.
+    """
+    here = points[1:-1, 1:-1]
+    steps = [(points[1:-1, 2:] - points[1:-1, :-2]) / 2, (points[2:, 1:-1] - points[:-2, 1:-1]) / 2]
+    lengths = [np.linalg.norm(step, axis=-1) for step in steps]
+    averaged = [
+        step * np.maximum(0, 1 - 1 / np.maximum(length, 1) ** 2)[..., None] for step, length in zip(steps, lengths, strict=True)
+    ]
+    counts = [np.clip(np.ceil(length - 1e-6), 1, 64).astype(int) for length in lengths]
+    means = {}
+    for place in np.ndindex(here.shape[:2]):
+        across, down = counts[0][place], counts[1][place]
+        u, v = np.meshgrid((np.arange(across) + 0.5) / across - 0.5, (np.arange(down) + 0.5) / down - 0.5)
+        samples = here[place] + u[..., None] * averaged[0][place] + v[..., None] * averaged[1][place]
+        means[place] = at_points(samples.reshape(-1, 2)).mean(axis=0)
+    return np.array([means[place] for place in np.ndindex(here.shape[:2])]).reshape(*here.shape[:2], *means[0, 0].shape)
+
+
 def taps_inside(points, height, width):
     """Which points have all four bilinear taps inside a picture."""
     x, y = points[..., 0], points[..., 1]

@@ -33,14 +33,15 @@ def warp_vjp(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    antialias: bool = False,
     deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
     """:func:`warpkit.warp` with its derivative.
 
     Parameters
     ----------
-    image, inverse_map, output_shape, interpolation, mode, cval
-        As for :func:`warpkit.warp`.
+    image, inverse_map, output_shape, interpolation, mode, cval, antialias
+        As for :func:`warpkit.warp`; footprints are part of the derivative.
     deterministic : bool
         Whether gradients on a GPU are the same bits in every run; False is faster. On the CPU they always are.
 
@@ -60,18 +61,21 @@ def warp_vjp(
     TypeError, ValueError
         As :func:`warpkit.warp`.
     """
+    door.check_antialias(antialias, interpolation)
     if checks.is_on_gpu(image):
         from . import gpu_warping
 
         return gpu_warping.warp_batch_vjp(
             "image", image, lambda _, shape: door.single_map(inverse_map, shape), output_shape, interpolation, mode, cval,
-            deterministic, _pull_params,
+            antialias, deterministic, _pull_params,
         )  # fmt: skip
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     transform = door.as_transform("inverse_map", inverse_map)
     door.check_horizon("inverse_map", transform, shape)
-    output, pull = _batch_vjp(source[None], Maps([transform], [transform.pipeline]), shape, interpolation, mode, cval)
+    output, pull = _batch_vjp(
+        source[None], Maps([transform], [transform.pipeline]), shape, interpolation, mode, cval, antialias
+    )
 
     def pullback(grad_output: ArrayLike, image: bool = True, params: bool = True) -> tuple[Gradient, Gradient]:
         grad = _gradient_array(grad_output, output.shape[1:])
@@ -89,6 +93,7 @@ def warp_batch_vjp(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    antialias: bool = False,
     deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
     """:func:`warpkit.warp_batch` with its derivative; ``deterministic`` as for :func:`warp_vjp`.
@@ -104,17 +109,18 @@ def warp_batch_vjp(
     TypeError, ValueError
         As :func:`warpkit.warp_batch`; also if the maps differ in their number of parameters.
     """
+    door.check_antialias(antialias, interpolation)
     if checks.is_on_gpu(images):
         from . import gpu_warping
 
         return gpu_warping.warp_batch_vjp(
             "images", images, lambda count, shape: _alike(door.batch_maps(inverse_maps, count, shape)), output_shape,
-            interpolation, mode, cval, deterministic, _pull_params,
+            interpolation, mode, cval, antialias, deterministic, _pull_params,
         )  # fmt: skip
     sources = door.image_array("images", images, (3, 4))
     shape = sources.shape[1:3] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     maps = _alike(door.batch_maps(inverse_maps, len(sources), shape))
-    output, pull = _batch_vjp(sources, maps, shape, interpolation, mode, cval)
+    output, pull = _batch_vjp(sources, maps, shape, interpolation, mode, cval, antialias)
 
     def pullback(grad_output: ArrayLike, image: bool = True, params: bool = True) -> tuple[Gradient, Gradient]:
         return pull(_gradient_array(grad_output, output.shape), image, params)
@@ -235,14 +241,20 @@ def _weights_array(weights: ArrayLike | None, shape: tuple[int, int]) -> NDArray
 
 
 def _batch_vjp(
-    sources: NDArray[Any], maps: Maps, shape: tuple[int, ...], interpolation: Interpolation, mode: str, cval: float
+    sources: NDArray[Any],
+    maps: Maps,
+    shape: tuple[int, ...],
+    interpolation: Interpolation,
+    mode: str,
+    cval: float,
+    antialias: bool,
 ) -> tuple[NDArray[Any], Callable[[NDArray[Any], bool, bool], tuple[Gradient, Gradient]]]:
     """Forward and pull of images (N, H, W[, C]), in as many parts as there are pipelines."""
     outputs = door.output_array(sources, (len(sources), *shape, *sources.shape[3:]), None)
     size = len(sources) // len(maps.pipelines)
     parts = [slice(n * size, (n + 1) * size) for n in range(len(maps.pipelines))]
     jobs = [
-        engine.problem("images", sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval)
+        engine.problem("images", sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval, antialias=antialias)
         for part, pipeline in zip(parts, maps.pipelines, strict=True)
     ]
     for job, part in zip(jobs, parts, strict=True):

@@ -158,6 +158,14 @@ def overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
         return True
 
 
+def check_antialias(antialias: Any, interpolation: Any) -> None:
+    """Averages of labels, which nearest sampling is for, would be labels of something else."""
+    if not isinstance(antialias, (bool, np.bool_)):
+        raise TypeError(f"antialias must be True or False, got {type(antialias).__name__}")
+    if antialias and interpolation == "nearest":
+        raise ValueError("antialias averages pixels, which interpolation 'nearest' must not; use 'bilinear'")
+
+
 def grid_array(grid: ArrayLike) -> NDArray[Any]:
     """A grid of points (rows, columns, 2), float32 or float64, C-contiguous."""
     points = checks.plain_array("grid", grid)

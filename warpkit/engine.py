@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import pixels
+from . import minification, pixels
 from .interpolations import Interpolation, kernel_of
-from .kernels import cpu, cpu_matrix, cpu_pull, cpu_scatter, normal, small
+from .kernels import cpu, cpu_antialias, cpu_antialias_pull, cpu_matrix, cpu_pull, cpu_scatter, normal, small
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
@@ -36,6 +36,7 @@ class Problem(NamedTuple):
     phi: tuple[float, ...] = ()  # of kernels with more than two taps, see kernels.weights
     limits: tuple[float, float] = (-math.inf, math.inf)  # what their results, which may overshoot, are clipped to
     tolerance: float = 0.0  # pixels that the points of a thin-plate spline may be off
+    antialias: bool = False
 
     @property
     def _inputs(self) -> tuple[Any, ...]:
@@ -50,6 +51,10 @@ class Problem(NamedTuple):
     @property
     def _sampling(self) -> tuple[Any, ...]:
         return pixels.largest_weight(self.images.dtype), *self._options
+
+    def is_antialiased(self, out_shape: tuple[int, ...]) -> bool:
+        """Whether any pixel of the output may be an average: elsewhere antialiasing changes nothing."""
+        return self.antialias and minification.may_shrink(self.pipeline, (out_shape[2], out_shape[3]))
 
     @property
     def is_matrix(self) -> bool:
@@ -73,6 +78,7 @@ def problem(
     mode: str,
     cval: float,
     tolerance: float = 0.0,
+    antialias: bool = False,
 ) -> Problem:
     """For images (N, H, W) or (N, H, W, C) of any dtype, which error messages call ``name``."""
     loaded = pixels.load(name, images)
@@ -88,6 +94,7 @@ def problem(
         kernel.phi,
         limits=pixels.clipping_range(images.dtype),
         tolerance=tolerance,
+        antialias=antialias,
     )
 
 
@@ -100,6 +107,8 @@ def border_code(mode: Any) -> int:
 
 def forward(job: Problem, out: NDArray[Any]) -> int:
     """Fill ``out`` (N, planes, rows, columns, C), C-contiguous; returns the number of grid points that are not finite."""
+    if job.is_antialiased(out.shape):
+        return _forward_antialiased(job, out)
     below_one = pixels.largest_sampling_weight(job.images.dtype)
     tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
     images = frozen(job.images)
@@ -113,6 +122,18 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
     else:
         kernel, arguments = cpu.warp_tiles, (images, out, *job._inputs, job.fill, below_one, *job._options, job.tolerance)
     return run_ranges(lambda first, last: kernel(*arguments, first, last), tiles, nanoseconds)
+
+
+def _forward_antialiased(job: Problem, out: NDArray[Any]) -> int:
+    """As :func:`forward`, each pixel averaged over its footprint."""
+    arguments = (frozen(job.images), out, *job._inputs, job.fill, pixels.largest_sampling_weight(job.images.dtype))
+    arguments += (*job._options, job.tolerance, pixels.sum_type(job.images.dtype)(0))
+    samples = minification.mean_samples(job.pipeline, (out.shape[2], out.shape[3]))
+    return run_ranges(
+        lambda first, last: cpu_antialias.warp_antialiased_tiles(*arguments, first, last),
+        cpu_antialias.antialiased_tile_count(out.shape),
+        samples * job.nanoseconds(out.shape),
+    )
 
 
 def forward_into(job: Problem, results: NDArray[Any]) -> int:
@@ -130,7 +151,7 @@ class Pulled(NamedTuple):
 
     params: NDArray[np.float64] | None  # (N, length of the packed parameters)
     grid: NDArray[Any] | None  # (N, rows, columns, 2)
-    reach: NDArray[np.int32]
+    reach: NDArray[np.int32] | None
 
 
 def pull(
@@ -141,11 +162,7 @@ def pull(
     If given, ``grad_images``, zero, receives the gradient of the images in the same pass, with one thread to an image.
     """
     count, _, rows, columns, _ = grad_out.shape
-    tiles = tile_count(grad_out.shape) // count
-    # A displacement field has a parameter for each pixel: one sum per image, or memory would run out.
-    groups = 1 if DISPLACEMENT in abs(job.pipeline.table[:, 0]) else min(tiles, _LARGEST_GROUPS)
-    tiles_per_group = -(-tiles // groups)
-    groups = -(-tiles // tiles_per_group)
+    groups, tiles_per_group = _groups(job, tile_count(grad_out.shape) // count)
     length = job.pipeline.params.shape[1]
     grads = np.zeros((count * groups if params else 0, length))
     grad_grid = np.empty((count if grid else 0, rows, columns, 2), grad_out.dtype)
@@ -161,6 +178,29 @@ def pull(
     )
     sums = grads.reshape(count, groups, length).sum(axis=1) if params else None
     return Pulled(sums, grad_grid if grid else None, reached)
+
+
+def _groups(job: Problem, tiles: int) -> tuple[int, int]:
+    """Into how many sums the parameters' gradient of an image of so many tiles is cut, and how many tiles each has."""
+    # A displacement field has a parameter for each pixel: one sum per image, or memory would run out.
+    groups = 1 if DISPLACEMENT in abs(job.pipeline.table[:, 0]) else min(tiles, _LARGEST_GROUPS)
+    tiles_per_group = -(-tiles // groups)
+    return -(-tiles // tiles_per_group), tiles_per_group
+
+
+def _pull_antialiased(job: Problem, grad_out: NDArray[Any]) -> NDArray[np.float64]:
+    """The gradient of the packed parameters, (N, length)."""
+    count, _, rows, columns, _ = grad_out.shape
+    groups, tiles_per_group = _groups(job, cpu_antialias.antialiased_tile_count(grad_out.shape) // count)
+    grads = np.zeros((count * groups, job.pipeline.params.shape[1]))
+    arguments = (frozen(job.images), frozen(grad_out), *job._inputs, job.fill, *job._sampling, tiles_per_group, grads)
+    samples = minification.mean_samples(job.pipeline, (rows, columns))
+    run_ranges(
+        lambda first, last: cpu_antialias_pull.pull_antialiased_tiles(*arguments, first, last),
+        count * groups,
+        tiles_per_group * samples * 8 * job.nanoseconds(grad_out.shape),
+    )
+    return grads.reshape(count, groups, -1).sum(axis=1)
 
 
 def strips_per_image(job: Problem) -> int:
@@ -182,10 +222,29 @@ def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np
     return grad_images
 
 
+def _scatter_antialiased(job: Problem, grad_out: NDArray[Any]) -> NDArray[Any]:
+    """As :func:`scatter`."""
+    grad_images, strips = np.zeros(job.images.shape, grad_out.dtype), strips_per_image(job)
+    arguments = (frozen(job.images), grad_images, frozen(grad_out), *job._inputs, job.fill, *job._sampling, strips)
+    tiles = cpu_antialias.antialiased_tile_count(grad_out.shape) // len(grad_out)
+    samples = minification.mean_samples(job.pipeline, (grad_out.shape[2], grad_out.shape[3]))
+    run_ranges(
+        lambda first, last: cpu_antialias_pull.scatter_antialiased_strips(*arguments, first, last),
+        len(grad_images) * strips,
+        tiles * samples * 8 * job.nanoseconds(grad_out.shape) / strips,
+    )
+    return grad_images
+
+
 def gradients(
     job: Problem, grad_out: NDArray[Any], *, images: bool, params: bool = False, grid: bool = False
 ) -> tuple[NDArray[Any] | None, Pulled]:
     """What is asked for: the gradient of the images and the others, for ``grad_out`` as :func:`pull` takes it."""
+    if job.is_antialiased(grad_out.shape):
+        return (
+            _scatter_antialiased(job, grad_out) if images else None,
+            Pulled(_pull_antialiased(job, grad_out) if params else None, None, None),
+        )
     if not images:
         return None, pull(job, grad_out, params=params, grid=grid, reach=False)
     strips = strips_per_image(job)

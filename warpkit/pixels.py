@@ -53,6 +53,12 @@ def working_type(carrier: np.dtype[Any]) -> type[np.floating[Any]]:
 
 
 @cache
+def sum_type(carrier: np.dtype[Any]) -> type[np.number[Any]]:
+    """What the samples of an average are added up in: int32 holds the sum of 4,096 16-bit integers."""
+    return np.int32 if carrier.kind in "iu" else working_type(carrier)
+
+
+@cache
 def largest_weight(carrier: np.dtype[Any]) -> np.floating[Any]:
     """The largest number below one in the working type: no weight of a right or lower neighbour exceeds it."""
     real = working_type(carrier)

@@ -21,6 +21,7 @@ def warp(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    antialias: bool = False,
     tolerance: float = 0.01,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
@@ -52,6 +53,9 @@ def warp(
         horizon), the output is ``cval`` in every mode.
     cval : float
         Finite, and within the range of the image's dtype; rounded for integers.
+    antialias : bool
+        Whether pixels are averages over their footprint where the map makes the picture smaller: by its derivative at each
+        pixel, along each direction as far as it shrinks that. Nothing changes where it does not.
     tolerance : float
         How far, in pixels, the points that a thin-plate spline samples may be from their places; computed on a lattice, to a
         proven bound, they cost little. 0: exact. Other maps are exact, and splines that are part of a composition.
@@ -75,12 +79,14 @@ def warp(
     value; the same bits on all processors if the map is a matrix.
     """
     error = checks.not_negative("tolerance", tolerance)
+    door.check_antialias(antialias, interpolation)
     if checks.is_on_gpu(image):
         from . import gpu_warping
 
         on_gpu: NDArray[Any] = gpu_warping.warp_batch(
-            "image", image, lambda _, shape: door.single_map(inverse_map, shape), output_shape, interpolation, mode, cval, out
-        )
+            "image", image, lambda _, shape: door.single_map(inverse_map, shape), output_shape,
+            interpolation, mode, cval, antialias, out,
+        )  # fmt: skip
         return on_gpu
     source = door.image_array("image", image, (2, 3))
     shape = source.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
@@ -88,7 +94,7 @@ def warp(
     door.check_horizon("inverse_map", transform, shape)
     result = door.output_array(source, (*shape, *source.shape[2:]), out)
     engine.forward_into(
-        engine.problem("image", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error),
+        engine.problem("image", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error, antialias),
         result[None],
     )
     return result
@@ -102,6 +108,7 @@ def warp_batch(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: float = 0.0,
+    antialias: bool = False,
     tolerance: float = 0.01,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
@@ -113,7 +120,7 @@ def warp_batch(
         As for :func:`warp`.
     inverse_maps : Transform or matrix, or N of them
         N transforms in a sequence (of one family they run as one call), or N matrices as an array (N, 2, 3) or (N, 3, 3).
-    output_shape, interpolation, mode, cval, tolerance, out
+    output_shape, interpolation, mode, cval, antialias, tolerance, out
         As for :func:`warp`.
 
     Returns
@@ -121,12 +128,13 @@ def warp_batch(
     (N, rows, columns) or (N, rows, columns, C), of images' dtype
     """
     error = checks.not_negative("tolerance", tolerance)
+    door.check_antialias(antialias, interpolation)
     if checks.is_on_gpu(images):
         from . import gpu_warping
 
         on_gpu: NDArray[Any] = gpu_warping.warp_batch(
             "images", images, lambda count, shape: door.batch_maps(inverse_maps, count, shape), output_shape,
-            interpolation, mode, cval, out,
+            interpolation, mode, cval, antialias, out,
         )  # fmt: skip
         return on_gpu
     sources = door.image_array("images", images, (3, 4))
@@ -136,7 +144,7 @@ def warp_batch(
     step = len(sources) // len(pipelines)
     for n, pipeline in enumerate(pipelines):
         part = slice(n * step, (n + 1) * step)
-        job = engine.problem("images", sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval, error)
+        job = engine.problem("images", sources[part], pipeline, engine.NO_GRID, interpolation, mode, cval, error, antialias)
         engine.forward_into(job, results[part])
     return results
 

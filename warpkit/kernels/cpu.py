@@ -130,26 +130,39 @@ def warp_each_tile(
             x_before, y_before = x, y
             from_here = n * planes * source_size
             to_here = n * planes * target_size + (row * columns + column_start) * channels
-            start = np.int64(0)  # a literal would compile every row loop twice
-            while start < count:
-                stop = count if inner == count or beyond == count else run_end(region, start, count)
-                where = region[start]
-                if where == BEYOND:
-                    for p in range(planes):
-                        fill_row(target, to_here + p * target_size, start, stop, cval)
-                elif kernel is None:
-                    sample_run(
-                        source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
-                        where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead,
-                        columns * channels, spill, is_placed,
-                    )  # fmt: skip
-                else:
-                    separable_sample_run(
-                        kernel, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
-                        where == INSIDE, height, width, channels, mode, cval,
-                    )  # fmt: skip
-                start = stop
+            sample_row(
+                kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, count, inner, beyond,
+                height, width, channels, mode, cval, below_one, interpolation, lead, columns * channels, spill, is_placed,
+            )  # fmt: skip
     return invalid
+
+
+@inlined
+def sample_row(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, count, inner, beyond,
+    height, width, channels, mode, cval, below_one, interpolation, lead, row_step, spill, is_placed,
+):  # fmt: skip
+    """Sample all planes at the points of a buffer that has been classified, run by run."""
+    xs, ys, region = buffers[0], buffers[1], buffers[7]
+    start = np.int64(0)  # a literal would compile every row loop twice
+    while start < count:
+        stop = count if inner == count or beyond == count else run_end(region, start, count)
+        where = region[start]
+        if where == BEYOND:
+            for p in range(planes):
+                fill_row(target, to_here + p * target_size, start, stop, cval)
+        elif kernel is None:
+            sample_run(
+                source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+                where == INSIDE, height, width, channels, mode, cval, below_one, interpolation, lead, row_step, spill,
+                is_placed,
+            )  # fmt: skip
+        else:
+            separable_sample_run(
+                kernel, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
+                where == INSIDE, height, width, channels, mode, cval,
+            )  # fmt: skip
+        start = stop
 
 
 @inlined

@@ -87,7 +87,6 @@ def pull_each_tile(
     tiles = tiles_down * tiles_across
     groups = -(-tiles // tiles_per_group)
     stages = table.shape[0]
-    region = buffers[7]
     straight = is_straight(grid, table)
     low, high, reach = sampling_extent(interpolation)
     slopes_wanted = grads.shape[0] > 0 or grad_grid.shape[0] > 0
@@ -120,33 +119,14 @@ def pull_each_tile(
                     channels,
                 )
                 x_before, y_before = x[count // 2], y[count // 2]
-                inner, beyond = classify(x, y, count, region, low, high, reach, width, height, mode, straight)
+                inner, beyond = classify(x, y, count, buffers[7], low, high, reach, width, height, mode, straight)
                 from_here = n * planes * source_size
                 grad_at = n * planes * grad_size + (row * columns + column_start) * channels
-                start = np.int64(0)
-                while start < count:
-                    stop = count if inner == count or beyond == count else run_end(region, start, count)
-                    if region[start] == BEYOND:
-                        start = stop
-                        continue
-                    if kernel is None:
-                        slope_run(
-                            source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y, gx, gy,
-                            start, stop, region[start] == INSIDE, height, width, channels, mode, cval, below_one,
-                            interpolation, lead,
-                        )  # fmt: skip
-                    else:
-                        separable_slope_run(
-                            kernel, source, from_here, source_size, grad, grad_at, grad_size, planes, x, y, gx, gy,
-                            start, stop, height, width, channels, mode, cval,
-                        )  # fmt: skip
-                    if target.shape[0] > 0:
-                        scatter_run(
-                            kernel, target, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y,
-                            start, stop, region[start] == INSIDE, height, width, channels, mode, below_one, interpolation,
-                            0, source_size, 0,
-                        )  # fmt: skip
-                    start = stop
+                pull_samples(
+                    kernel, source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, x, y, gx, gy, target,
+                    count, inner, beyond, True, True, 0, source_size, height, width, channels, mode, cval, below_one,
+                    interpolation, lead,
+                )  # fmt: skip
                 if grad_grid.shape[0] > 0:
                     write_grid_row(grad_grid, n, row, column_start, count, gx, gy)
                 if grads.shape[0] > 0:
@@ -155,6 +135,40 @@ def pull_each_tile(
                             stage == 0, table[stage, 0], xs[stage], ys[stage], xs[stage + 1], ys[stage + 1], gx, gy, count,
                             params_row, table[stage, 1], grads[group],
                         )  # fmt: skip
+
+
+@inlined
+def pull_samples(
+    kernel, source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, xs, ys, gx, gy, target,
+    count, inner, beyond, slopes_wanted, owns_all, owned_from, owned_to, height, width, channels, mode, cval, below_one,
+    interpolation, lead,
+):  # fmt: skip
+    """Add to (gx, gy), if wanted, what :func:`slope_run` does, and to ``target``, unless it is empty, what :func:`scatter_run`
+    does, at the points of a buffer that has been classified, run by run."""
+    region = buffers[7]
+    start = np.int64(0)
+    while start < count:
+        stop = count if inner == count or beyond == count else run_end(region, start, count)
+        if region[start] != BEYOND:
+            is_inside = region[start] == INSIDE
+            if slopes_wanted:
+                if kernel is None:
+                    slope_run(
+                        source, from_here, source_size, grad, grad_at, grad_size, planes, buffers, xs, ys, gx, gy,
+                        start, stop, is_inside, height, width, channels, mode, cval, below_one, interpolation, lead,
+                    )  # fmt: skip
+                else:
+                    separable_slope_run(
+                        kernel, source, from_here, source_size, grad, grad_at, grad_size, planes, xs, ys, gx, gy,
+                        start, stop, height, width, channels, mode, cval,
+                    )  # fmt: skip
+            if target.shape[0] > 0:
+                scatter_run(
+                    kernel, target, from_here, source_size, grad, grad_at, grad_size, planes, buffers, xs, ys,
+                    start, stop, owns_all and is_inside, height, width, channels, mode, below_one, interpolation,
+                    owned_from, owned_to, 0,
+                )  # fmt: skip
+        start = stop
 
 
 @inlined

@@ -1,0 +1,288 @@
+"""The CPU driver with antialiasing: each output pixel is the mean of samples spread over its footprint, see :mod:`footprints`.
+
+Three rows of source points at a time, one point more on each side, give every pixel's footprint; neighbours with as many
+samples are computed together, one sample of each at a time, by the row loops of :mod:`cpu`. What a pixel becomes depends on its
+neighbours' points only, not on tiles.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .compiling import allocating, driver, inlined, is_integer, row_loop
+from .cpu import sample_row
+from .footprints import averaged_part, sample_count, sample_offset
+from .inside import place, spill_buffer
+from .lattice import fill_lattice, has_lattice, lattice_buffers, lattice_row
+from .rows import (
+    BEYOND,
+    INSIDE,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    classify,
+    fill_row,
+    lead_of,
+    map_row,
+    region_of_box,
+    row_buffers,
+    sampling_extent,
+)
+from .simd import fits_blocks
+from .taps import lerp, to_pixel
+
+# With their neighbours, tiles fill the row buffers and the blocks of the lattice.
+ROWS = TILE_ROWS - 2
+COLUMNS = TILE_COLUMNS - 2
+# More than the sums that make a sample's place are off, in pictures of 2^31 pixels.
+ROUNDING = 1e-5
+
+
+def antialiased_tile_count(out_shape: tuple[int, ...]) -> int:
+    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into."""
+    images, _, rows, columns, _ = out_shape
+    return images * -(-rows // ROWS) * -(-columns // COLUMNS)
+
+
+@inlined
+def antialiased_tile_bounds(tile, rows, columns):
+    """The image that a tile belongs to, its first row and column, and how many columns it has."""
+    tiles_down, tiles_across = -(-rows // ROWS), -(-columns // COLUMNS)
+    column_start = tile % tiles_across * COLUMNS
+    return (
+        tile // (tiles_down * tiles_across),
+        tile // tiles_across % tiles_down * ROWS,
+        column_start,
+        min(COLUMNS, columns - column_start),
+    )
+
+
+@allocating
+def footprint_buffers():
+    """Memory for three rows of points (x, y), and a row's footprints, see :func:`measure_row`."""
+    return (
+        np.empty((3, TILE_COLUMNS)),
+        np.empty((3, TILE_COLUMNS)),
+        np.empty((4, TILE_COLUMNS)),
+        np.empty((3, TILE_COLUMNS), np.uint8),
+    )
+
+
+@driver
+def warp_antialiased_tiles(
+    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, zero, first, last
+):  # fmt: skip
+    """Compute tiles ``first`` to ``last`` of ``out``.
+
+    Parameters as for :func:`warpkit.kernels.cpu.warp_tiles`, no grid; ``zero`` is of the type that samples are added up in:
+    int32 for integers, else that of pixels.
+    """
+    values = TILE_COLUMNS * images.shape[1] * images.shape[4]
+    warp_each_antialiased_tile(
+        images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance,
+        row_buffers(below_one), spill_buffer(images),
+        lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0),
+        footprint_buffers(), np.empty(values, images.dtype), np.full(values, zero), first, last,
+    )  # fmt: skip
+    return 0
+
+
+@row_loop
+def warp_each_antialiased_tile(
+    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance,
+    buffers, spill, lattice, footprint, sampled, sums, first, last,
+):  # fmt: skip
+    _, planes, height, width, channels = images.shape
+    rows, columns = out.shape[2], out.shape[3]
+    source, target = images.reshape(-1), out.reshape(-1)
+    source_size, target_size = height * width * channels, rows * columns * channels
+    on_lattice = has_lattice(grid, table, tolerance)
+    low, high, reach = sampling_extent(interpolation)
+    point_xs, point_ys, steps, kinds = footprint
+    for tile in range(first, last):
+        n, row_start, column_start, count = antialiased_tile_bounds(tile, rows, columns)
+        params_row = params[n if params.shape[0] > 1 else 0]
+        if on_lattice:
+            fill_lattice(lattice[0], lattice[1], lattice[4], row_start - 1, column_start - 1, count + 2, params_row, tolerance)
+        for below in range(row_start - 1, min(rows, row_start + ROWS) + 1):
+            point_row(
+                grid, table, params_row, on_lattice, lattice, buffers, below, row_start - 1, column_start - 1, count + 2,
+                point_xs[(below + 1) % 3], point_ys[(below + 1) % 3],
+            )  # fmt: skip
+            row = below - 1
+            if row < row_start:
+                continue
+            measure_row(point_xs, point_ys, (row + 1) % 3, count, steps, kinds, low, high, reach, width, height, mode)
+            xs, ys = point_xs[(row + 1) % 3], point_ys[(row + 1) % 3]
+            next_xs, next_ys = point_xs[(row + 2) % 3], point_ys[(row + 2) % 3]
+            middle = count // 2
+            lead = lead_of(
+                next_xs[middle] - xs[middle], next_ys[middle] - ys[middle], planes * source_size, width, channels
+            )  # fmt: skip
+            from_here = n * planes * source_size
+            to_here = n * planes * target_size + (row * columns + column_start) * channels
+            start = np.int64(0)
+            while start < count:
+                stop = alike_end(kinds, start, count)
+                average_run(
+                    kernel, source, from_here, source_size, target, to_here + start * channels, target_size, planes, buffers,
+                    xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation,
+                    lead, spill, sampled, sums,
+                )  # fmt: skip
+                start = stop
+
+
+@inlined
+def point_row(
+    grid, table, params, on_lattice, lattice, buffers, row, row_start, column_start, count, xs, ys
+):  # fmt: skip
+    """The source points of a row, which may lie beside the output."""
+    if on_lattice:
+        nodes, left_out, weights, node_row, _ = lattice
+        lattice_row(nodes, left_out, weights, node_row, row, row_start, column_start, count, params, xs, ys)
+    else:
+        map_row(grid, 0, row, column_start, count, table, params, xs, ys, buffers[8], buffers[9])
+
+
+@row_loop
+def measure_row(xs, ys, here, count, steps, kinds, low, high, reach, width, height, mode):
+    """Each pixel's two steps (x, y along a row, x, y along a column), as far as they are averaged over; how many samples each
+    takes, and where the footprint lies, in the terms of :func:`classify`."""
+    above, below = (here + 2) % 3, (here + 1) % 3
+    for k in range(count):
+        dx, dy = (xs[here, k + 2] - xs[here, k]) * 0.5, (ys[here, k + 2] - ys[here, k]) * 0.5
+        part = averaged_part(dx, dy)
+        steps[0, k], steps[1, k] = part * dx, part * dy
+        kinds[0, k] = sample_count(dx, dy)
+        dx, dy = (xs[below, k + 1] - xs[above, k + 1]) * 0.5, (ys[below, k + 1] - ys[above, k + 1]) * 0.5
+        part = averaged_part(dx, dy)
+        steps[2, k], steps[3, k] = part * dx, part * dy
+        kinds[1, k] = sample_count(dx, dy)
+    for k in range(count):
+        x, y = xs[here, k + 1], ys[here, k + 1]
+        x_half, y_half = half_extents(steps, k)
+        kinds[2, k] = region_of_box(x - x_half, x + x_half, y - y_half, y + y_half, low, high, reach, width, height, mode)
+
+
+@inlined
+def half_extents(steps, k):
+    """How far a footprint reaches from its centre along x and y."""
+    return (
+        (abs(steps[0, k]) + abs(steps[2, k])) * 0.5 + ROUNDING,
+        (abs(steps[1, k]) + abs(steps[3, k])) * 0.5 + ROUNDING,
+    )
+
+
+@row_loop
+def alike_end(kinds, start, count):
+    """Where the pixels end that take as many samples as the first and lie where it does."""
+    stop = start + 1
+    while (
+        stop < count
+        and kinds[0, stop] == kinds[0, start]
+        and kinds[1, stop] == kinds[1, start]
+        and kinds[2, stop] == kinds[2, start]
+    ):
+        stop += 1
+    return stop
+
+
+@inlined
+def average_run(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers,
+    xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation, lead,
+    spill, sampled, sums,
+):  # fmt: skip
+    """Compute the pixels of a run that are alike, to ``target`` from ``to_here`` on."""
+    count, size = stop - start, (stop - start) * channels
+    across, down = int(kinds[0, start]), int(kinds[1, start])
+    if kinds[2, start] == BEYOND:
+        for p in range(planes):
+            fill_row(target, to_here + p * target_size, 0, count, cval)
+        return
+    low, high, reach = sampling_extent(interpolation)
+    x_origin, y_origin, is_placed = 0.0, 0.0, False
+    if kinds[2, start] == INSIDE and kernel is None:
+        x_low, x_high, y_low, y_high = footprints_box(xs, ys, steps, start, stop)
+        is_placed = fits_blocks(x_low, x_high, y_low, y_high, height, width, channels)
+        x_origin, y_origin = math.floor(x_low), math.floor(y_low)
+    first = from_here + (int(y_origin) * width + int(x_origin)) * channels
+    for k in range(across * down):
+        u, v = sample_offset(k % across, across), sample_offset(k // across, down)
+        inner, beyond = count, np.int64(0)
+        if is_placed:
+            buffers[7][0] = INSIDE
+            place_samples(
+                xs, ys, steps, u, v, start, count, x_origin, y_origin, np.int32(width * channels), np.int32(channels),
+                below_one, buffers[2], buffers[4], buffers[5],
+            )  # fmt: skip
+        else:
+            sample_points(xs, ys, steps, u, v, start, count, buffers[0], buffers[1])
+            inner, beyond = classify(buffers[0], buffers[1], count, buffers[7], low, high, reach, width, height, mode, False)
+        sample_row(
+            kernel, source, first, source_size, sampled, np.int64(0), size, planes, buffers, count, inner, beyond,
+            height, width, channels, mode, cval, below_one, interpolation, lead if k % across == 0 else 0, 0,
+            spill, is_placed,
+        )  # fmt: skip
+        add_samples(sums, sampled, planes * size, k)
+    for p in range(planes):
+        store_means(sums, p * size, target, to_here + p * target_size, size, across * down)
+
+
+@row_loop
+def footprints_box(xs, ys, steps, start, stop):
+    """The box around the footprints of a run, all of which lie inside."""
+    x_low, x_high, y_low, y_high = math.inf, 0.0, math.inf, 0.0
+    for k in range(start, stop):
+        x_half, y_half = half_extents(steps, k)
+        x, y = xs[k + 1], ys[k + 1]
+        x_low, x_high = min(x_low, x - x_half), max(x_high, x + x_half)
+        y_low, y_high = min(y_low, y - y_half), max(y_high, y + y_half)
+    return x_low, x_high, y_low, y_high
+
+
+@inlined
+def sample_point(xs, ys, steps, u, v, k):
+    """The sample of a pixel at (u, v) of its footprint."""
+    return xs[k + 1] + (u * steps[0, k] + v * steps[2, k]), ys[k + 1] + (u * steps[1, k] + v * steps[3, k])
+
+
+@row_loop
+def sample_points(xs, ys, steps, u, v, start, count, xs_out, ys_out):
+    """One sample of each pixel of a run, to the beginning of a buffer."""
+    for m in range(count):
+        xs_out[m], ys_out[m] = sample_point(xs, ys, steps, u, v, start + m)
+
+
+@row_loop
+def place_samples(
+    xs, ys, steps, u, v, start, count, x_origin, y_origin, pitch, step, below_one, offsets, weights_x, weights_y
+):  # fmt: skip
+    """As :func:`sample_points`, placed at once; all inside."""
+    for m in range(np.uint64(count)):
+        x, y = sample_point(xs, ys, steps, u, v, np.uint64(start) + m)
+        offsets[m], weights_x[m], weights_y[m] = place(x, y, x_origin, y_origin, pitch, step, below_one)
+
+
+@row_loop
+def add_samples(sums, sampled, size, k):
+    """Add sample ``k`` of each pixel: a sum of integers, or the mean of floats, which stays within their range."""
+    if k == 0:
+        for m in range(np.uint64(size)):
+            sums[m] = sampled[m]
+    elif is_integer(sums[0]):
+        for m in range(np.uint64(size)):
+            sums[m] += np.int32(sampled[m])
+    else:
+        weight = type(sums[0])(1) / type(sums[0])(k + 1)
+        for m in range(np.uint64(size)):
+            sums[m] = lerp(sums[m], sampled[m], weight)
+
+
+@row_loop
+def store_means(sums, first, target, to_here, size, samples):
+    """What :func:`add_samples` has left, as pixels."""
+    for m in range(np.uint64(size)):
+        value = sums[np.uint64(first) + m]
+        target[np.uint64(to_here) + m] = to_pixel(value / samples if is_integer(value) else value, target[0])
