@@ -20,6 +20,8 @@ from .threads import get_num_threads, run_ranges
 NO_GRID = np.empty((0, 0, 0, 2))
 NO_STAGES = Pipeline(np.empty((0, 2), dtype=np.int64), np.empty((1, 0)), 0.0)
 
+_NO_REACH = np.empty((0, 0, 0, 2), np.int32)
+
 # Sums of the parameters' gradient are kept for at most so many parts of an image; the number must not depend on threads.
 _LARGEST_GROUPS = 64
 
@@ -151,7 +153,7 @@ class Pulled(NamedTuple):
 
     params: NDArray[np.float64] | None  # (N, length of the packed parameters)
     grid: NDArray[Any] | None  # (N, rows, columns, 2)
-    reach: NDArray[np.int32] | None
+    reach: NDArray[np.int32]
 
 
 def pull(
@@ -200,7 +202,8 @@ def _pull_antialiased(job: Problem, grad_out: NDArray[Any]) -> NDArray[np.float6
         count * groups,
         tiles_per_group * samples * 8 * job.nanoseconds(grad_out.shape),
     )
-    return grads.reshape(count, groups, -1).sum(axis=1)
+    sums: NDArray[np.float64] = grads.reshape(count, groups, -1).sum(axis=1)
+    return sums
 
 
 def strips_per_image(job: Problem) -> int:
@@ -243,7 +246,7 @@ def gradients(
     if job.is_antialiased(grad_out.shape):
         return (
             _scatter_antialiased(job, grad_out) if images else None,
-            Pulled(_pull_antialiased(job, grad_out) if params else None, None, None),
+            Pulled(_pull_antialiased(job, grad_out) if params else None, None, _NO_REACH),
         )
     if not images:
         return None, pull(job, grad_out, params=params, grid=grid, reach=False)

@@ -81,13 +81,20 @@ def warp_batch(
     interpolation: Interpolation,
     mode: str,
     cval: float,
+    antialias: bool,
     out: GpuArray | None,
 ) -> GpuArray:
     """``warp`` for ``name`` "image", else ``warp_batch``; ``maps`` checks them for a count and shape."""
+    _refuse_antialias(antialias)
     jobs, memory, result, _ = _warp_jobs(name, image, maps, output_shape, interpolation, mode, cval, out)
     for job, part in jobs:
         cuda_engine.forward(job, part)
     return finished(memory, result, out)
+
+
+def _refuse_antialias(antialias: bool) -> None:
+    if antialias:
+        raise ValueError("antialias is for arrays in the processor's memory, not for those on a GPU: take the image there first")
 
 
 def _warp_jobs(
@@ -166,10 +173,12 @@ def warp_batch_vjp(
     interpolation: Interpolation,
     mode: str,
     cval: float,
+    antialias: bool,
     deterministic: bool,
     pull_params: Callable[[Maps, list[NDArray[np.float64]], int], NDArray[np.float64]],
 ) -> tuple[GpuArray, Pullback]:
     """The vjp of :func:`warp_batch`; ``pull_params`` turns the packed gradients of each part into those of the maps."""
+    _refuse_antialias(antialias)
     jobs, memory, result, found = _warp_jobs(name, image, maps, output_shape, interpolation, mode, cval, None)
     for job, part in jobs:
         cuda_engine.forward(job, part)
