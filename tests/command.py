@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import skimage.data
+
 from warpkit_cli.main import main
 from warpkit_cli.writing import PREFIX
+
+PHOTO = skimage.data.coffee()[:60, :80, ::-1].copy()  # BGR
 
 
 class Done(NamedTuple):
@@ -44,3 +48,8 @@ def invoke(*arguments: object, code: int = 0) -> Done:
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files of ours below a folder."""
     return list(folder.rglob(PREFIX + "*"))
+
+
+def names(top: str) -> list[str]:
+    """All files below a folder."""
+    return sorted(str(path.relative_to(top)) for path in Path(top).rglob("*") if path.is_file())

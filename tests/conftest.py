@@ -1,7 +1,12 @@
 """Pictures and settings that all tests share."""
 
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 import skimage.data
+from command import PHOTO
 from hypothesis import HealthCheck, settings
 
 import warpkit as wk
@@ -54,3 +59,12 @@ def set_num_threads():
     before = wk.get_num_threads()
     yield wk.set_num_threads
     wk.set_num_threads(before)
+
+
+@pytest.fixture
+def five_pictures(tmp_path, monkeypatch, set_num_threads):
+    """A working folder with in/0.png to in/4.png."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for n in range(5):
+        cv2.imwrite(f"in/{n}.png", np.roll(PHOTO, n, axis=0))

@@ -15,17 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from .. import checks, engine
 from ..conventions import scale_and_offset
 from ..kernels.maps import AFFINE
 from ..kernels.stages import Pipeline
 from ..thetas import Family, Packing, packing
-from .options import border_mode, check_options, sampling_problem
+from .options import border_mode, check_options
 from .torch_reference import folded, grid_sample_reference, pixel_points
-
-_HALF = (torch.float16, torch.bfloat16)
+from .torch_tensors import HALF, check_device, check_input, check_tangents, empty_output, problem, pull, sampled, zeros_like
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
@@ -74,17 +72,17 @@ def grid_sample(
     ValueError, TypeError
         For other modes, shapes, dtypes and devices.
     """
-    _check_input(input)
-    _check_tangents(input, grid)
+    check_input(input)
+    check_tangents(input, grid)
     if grid.ndim != 4 or grid.shape[3] != 2 or len(grid) != len(input):
         raise ValueError(f"grid must have shape ({len(input)}, rows, columns, 2), got {tuple(grid.shape)}")
-    _check_device("grid", grid, input)
+    check_device("grid", grid, input)
     if torch.is_autocast_enabled(input.device.type):
         grid, input = grid.float(), input.float()
     if grid.dtype != input.dtype:
         raise TypeError(f"grid must have input's dtype {input.dtype}, got {grid.dtype}")
     check_options(mode, padding_mode)
-    if input.dtype in _HALF:
+    if input.dtype in HALF:
         return _grid_sample(input.float(), grid.float(), mode, padding_mode, bool(align_corners)).to(input.dtype)
     return _grid_sample(input, grid, mode, padding_mode, bool(align_corners))
 
@@ -92,13 +90,13 @@ def grid_sample(
 @torch.library.custom_op("warpkit::grid_sample", mutates_args=())
 def _grid_sample(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     if not grid.numel() or not input.numel():
-        return _empty_output(input, *grid.shape[1:3])
-    return _sampled(_grid_problem(input, grid, mode, padding_mode, align_corners), input, *grid.shape[1:3])
+        return empty_output(input, *grid.shape[1:3])
+    return sampled(_grid_problem(input, grid, mode, padding_mode, align_corners), input, *grid.shape[1:3])
 
 
 @_grid_sample.register_fake
 def _(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
-    return _empty_output(input, *grid.shape[1:3])
+    return empty_output(input, *grid.shape[1:3])
 
 
 @torch.library.custom_op("warpkit::grid_sample_backward", mutates_args=())
@@ -116,7 +114,7 @@ def _grid_sample_backward(
     grad_input = grad_grid = None
     if grad.numel():
         job = _grid_problem(input, grid, mode, padding_mode, align_corners)
-        grad_input, pulled = _pull(job, grad, input, want_input, params=False, grid=want_grid)
+        grad_input, pulled = pull(job, grad, input, want_input, params=False, grid=want_grid)
         if want_grid:
             scale = [scale_and_offset(n, align_corners)[0] for n in (input.shape[3], input.shape[2])]
             grad_grid = torch.as_tensor(pulled.grid) * torch.tensor(scale, dtype=grid.dtype, device=grid.device)
@@ -124,7 +122,7 @@ def _grid_sample_backward(
                 points = pixel_points(_without_nan(grid, padding_mode), input.shape, align_corners)
                 grad_grid *= folded(points, input.shape, padding_mode, align_corners)[1]
     return (
-        _zeros_like(input) if grad_input is None else grad_input,
+        zeros_like(input) if grad_input is None else grad_input,
         torch.zeros_like(grid, memory_format=torch.contiguous_format) if grad_grid is None else grad_grid,
     )
 
@@ -140,7 +138,7 @@ def _(
     want_input: bool,
     want_grid: bool,
 ) -> tuple[Tensor, Tensor]:
-    return _zeros_like(input), torch.empty_like(grid, memory_format=torch.contiguous_format)
+    return zeros_like(input), torch.empty_like(grid, memory_format=torch.contiguous_format)
 
 
 def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -200,7 +198,7 @@ def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, ali
         from . import torch_cuda
 
         return torch_cuda.grid_problem(input, pipeline, points, mode, border)
-    return _problem(input, pipeline, points.contiguous().numpy(), mode, border)
+    return problem(input, pipeline, points.contiguous().numpy(), mode, border)
 
 
 def _without_nan(grid: Tensor, padding_mode: str) -> Tensor:
@@ -244,12 +242,12 @@ def spatial_transform(
     (N, C, rows, columns), of input's dtype
         Differentiable once with respect to input and theta.
     """
-    _check_input(input)
-    _check_tangents(input, theta)
+    check_input(input)
+    check_tangents(input, theta)
     check_options(mode, padding_mode)
-    _check_device("theta", theta, input)
+    check_device("theta", theta, input)
     rows, columns = input.shape[2:] if size is None else checks.shape_2d("size", size)
-    working = input.float() if input.dtype in _HALF else input
+    working = input.float() if input.dtype in HALF else input
     output = _warp(working, theta, control_points, family, rows, columns, align_corners, mode, padding_mode)
     return output.to(input.dtype)
 
@@ -268,9 +266,9 @@ def _warp(
 ) -> Tensor:
     rule = _packing(input, theta, control_points, family, rows, columns, align_corners)
     if not input.numel():
-        return _empty_output(input, rows, columns)
+        return empty_output(input, rows, columns)
     job = _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners))
-    return _sampled(job, input, rows, columns)
+    return sampled(job, input, rows, columns)
 
 
 @_warp.register_fake
@@ -285,7 +283,7 @@ def _(
     mode: str,
     padding_mode: str,
 ) -> Tensor:
-    return _empty_output(input, rows, columns)
+    return empty_output(input, rows, columns)
 
 
 @torch.library.custom_op("warpkit::warp_backward", mutates_args=())
@@ -305,11 +303,11 @@ def _warp_backward(
     if grad.numel():
         rule = _packing(input, theta, control_points, family, grad.shape[2], grad.shape[3], align_corners)
         job = _warp_problem(input, theta, rule, mode, border_mode(padding_mode, align_corners))
-        grad_input, pulled = _pull(job, grad, input, want_input, params=want_theta, grid=False)
+        grad_input, pulled = pull(job, grad, input, want_input, params=want_theta, grid=False)
         if pulled.params is not None:
             grad_theta = _times(pulled.params, rule.matrix).to(theta.dtype).reshape(theta.shape)
     return (
-        _zeros_like(input) if grad_input is None else grad_input,
+        zeros_like(input) if grad_input is None else grad_input,
         theta.new_zeros(theta.shape) if grad_theta is None else grad_theta,
     )
 
@@ -327,7 +325,7 @@ def _(
     want_input: bool,
     want_theta: bool,
 ) -> tuple[Tensor, Tensor]:
-    return _zeros_like(input), theta.new_empty(theta.shape)
+    return zeros_like(input), theta.new_empty(theta.shape)
 
 
 def _save_warp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -369,82 +367,7 @@ def _warp_problem(input: Tensor, theta: Tensor, rule: Packing, mode: str, border
         from . import torch_cuda
 
         return torch_cuda.theta_problem(input, theta, rule, mode, border)
-    return _problem(input, rule.pipeline(theta.detach().double().flatten(1).numpy()), engine.NO_GRID, mode, border)
-
-
-def _problem(input: Tensor, pipeline: Pipeline, grid: NDArray[Any], mode: str, border: int) -> engine.Problem:
-    return sampling_problem(_image(input, _layout(input)), pipeline, grid, mode, border)
-
-
-def _sampled(job: Any, input: Tensor, rows: int, columns: int) -> Tensor:
-    """The output, in the input's layout. NumPy's memory comes in large pages, which saves more than the sampling costs."""
-    if input.is_cuda:
-        from . import torch_cuda
-
-        return torch_cuda.sampled(job, input, rows, columns, _layout(input))
-    count, planes, _, _, channels = job.images.shape
-    out = np.empty((count, planes, rows, columns, channels), job.images.dtype)
-    engine.forward(job, out)
-    return _tensor(out, _layout(input))
-
-
-def _pull(job: Any, grad: Tensor, input: Tensor, want_input: bool, *, params: bool, grid: bool) -> tuple[Tensor | None, Any]:
-    """The input's gradient, in the input's layout, and the others."""
-    if input.is_cuda:
-        from . import torch_cuda
-
-        return torch_cuda.pull(job, grad, input, want_input, params=params, grid=grid, layout=_layout(input))
-    found, pulled = engine.gradients(job, _image(grad, _layout(input)), images=want_input, params=params, grid=grid)
-    return None if found is None else _tensor(found, _layout(input)), pulled
-
-
-def _layout(input: Tensor) -> torch.memory_format:
-    """Which of the two layouts kernels take is the tensor's; any other is copied."""
-    is_other = not input.is_contiguous() and input.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if is_other else torch.contiguous_format
-
-
-def _image(tensor: Tensor, layout: torch.memory_format) -> NDArray[Any]:
-    """A tensor (N, C, H, W) as kernels take it: C planes, or one with interleaved channels."""
-    tensor = tensor.detach().contiguous(memory_format=layout)
-    return tensor.permute(0, 2, 3, 1).numpy()[:, None] if layout is torch.channels_last else tensor.numpy()[..., None]
-
-
-def _tensor(images: NDArray[Any], layout: torch.memory_format) -> Tensor:
-    """Undoes :func:`_image`."""
-    tensor = torch.from_numpy(images)
-    return tensor[:, 0].permute(0, 3, 1, 2) if layout is torch.channels_last else tensor[..., 0]
-
-
-def _empty_output(input: Tensor, rows: int, columns: int) -> Tensor:
-    shape = (*input.shape[:2], rows, columns)
-    return torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=_layout(input))
-
-
-def _zeros_like(input: Tensor) -> Tensor:
-    return torch.zeros_like(input, memory_format=_layout(input))
-
-
-def _check_tangents(*tensors: Tensor) -> None:
-    """Operators without a rule for forward mode would drop tangents without a word."""
-    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
-        raise NotImplementedError("forward-mode derivatives are not implemented; use torch.autograd.grad or backward")
-
-
-def _check_input(input: Tensor) -> None:
-    if not isinstance(input, Tensor):
-        raise TypeError(f"input must be a tensor, got {type(input).__name__}")
-    if input.device.type not in ("cpu", "cuda"):
-        raise TypeError(f"input must be on the CPU or a CUDA device, got a tensor on {input.device}")
-    if input.ndim != 4 or 0 in input.shape[2:]:
-        raise ValueError(f"input must have shape (N, C, H, W), H and W positive, got {tuple(input.shape)}")
-    if input.dtype not in (torch.float32, torch.float64, *_HALF):
-        raise TypeError(f"input must be a floating tensor, got {input.dtype}")
-
-
-def _check_device(name: str, tensor: Tensor, input: Tensor) -> None:
-    if tensor.device != input.device:
-        raise TypeError(f"{name} must be on input's device {input.device}, got a tensor on {tensor.device}")
+    return problem(input, rule.pipeline(theta.detach().double().flatten(1).numpy()), engine.NO_GRID, mode, border)
 
 
 class SpatialTransform(nn.Module):
