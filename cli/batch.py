@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from .deaths import begun_sources, make_apart
 from .files import Entry, plan_files
 from .headers import require_pillow
 from .journal import LOGS, Log, Report
-from .making import Maker, MapFor, Settings
+from .making import Maker, MapFor, Outcome, Settings
 from .manifest import Check, read_manifest
 from .opencv import require_cv2
 from .options_file import options_file
@@ -133,7 +134,7 @@ def run_batch(
 
 def _run(worklist: Worklist, maker: Maker, threads: int, log: Log, report: Report | None) -> int:
     ending = ""
-    outcomes = run_bounded(maker.make, worklist, threads)
+    outcomes = _outcomes(maker, worklist, threads)
     try:
         for outcome in outcomes:
             log.add(outcome)
@@ -146,11 +147,19 @@ def _run(worklist: Worklist, maker: Maker, threads: int, log: Log, report: Repor
         ending = "interrupted"
         raise
     finally:
-        outcomes.close()  # type: ignore[attr-defined]
+        outcomes.close()
         log.close(ending)
         if report is not None:
             report.close()
     return 1 if log.failed else 0
+
+
+def _outcomes(maker: Maker, worklist: Worklist, threads: int) -> Generator[Outcome, None, None]:
+    """As they come: of what a process had begun when it died, apart; then of all others."""
+    suspects = begun_sources(worklist)
+    if suspects:
+        yield from (make_apart(maker.make, item) for item in worklist if item.source in suspects)
+    yield from run_bounded(maker.make, (item for item in worklist if item.source not in suspects), threads)
 
 
 def _show(worklist: Worklist) -> int:

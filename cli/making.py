@@ -16,7 +16,7 @@ from .headers import refuse_too_large
 from .pictures import decode, encode, losses, read_file
 from .rendering import warp_pixels
 from .worklist import Item
-from .writing import write_whole
+from .writing import whole_file
 
 if TYPE_CHECKING:
     from warpkit import Transform
@@ -84,12 +84,13 @@ class Maker:
         if item.target.exists() and not self._is_free(item):
             return {"result": "skipped"}
         data = read_file(item.source)
-        with self._cores:
-            picture = decode(data, item.source.suffix.lower(), self._settings.max_pixels)
-            del data
-            warped = picture._replace(frames=tuple(self._warp(item, frame) for frame in picture.frames))
-            encoded = encode(item.target.suffix, warped, self._settings.quality)
-        write_whole(item.target, encoded)
+        with whole_file(item.target) as write:
+            with self._cores:
+                picture = decode(data, item.source.suffix.lower(), self._settings.max_pixels)
+                del data
+                warped = picture._replace(frames=tuple(self._warp(item, frame) for frame in picture.frames))
+                encoded = encode(item.target.suffix, warped, self._settings.quality)
+            write(encoded)
         (rows, columns), (to_rows, to_columns) = picture.frames[0].shape[:2], warped.frames[0].shape[:2]
         return {
             "input_size": (columns, rows),

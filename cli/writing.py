@@ -6,7 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import DiskFullError, PictureError
@@ -19,7 +19,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` into the file ``path``; at no moment is there a part of it under that name.
+    """Put ``data`` into the file ``path``, as :func:`whole_file` does."""
+    with whole_file(path) as write:
+        write(data)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Begin the file ``path``; calling what this gives with all its bytes puts it there.
+
+    At no moment is there a part of it under that name. Its temporary file is there from the beginning and, after an error, no
+    more: only a process that dies leaves one, which tells what it had begun.
 
     Raises
     ------
@@ -28,17 +38,38 @@ def write_whole(path: Path, data: bytes) -> None:
     DiskFullError
         If that is for want of space.
     """
+    with contextlib.ExitStack() as stack:
+        with _told():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            handle, temporary = stack.enter_context(_temporary(path))
+
+        def write(data: bytes) -> None:
+            with _told():
+                _write_all(handle, data)
+                os.fsync(handle)
+                os.replace(temporary, path)
+
+        yield write
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the system refuses, as an error of one picture."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with _temporary(path) as (handle, temporary):
-            _write_all(handle, data)
-            os.fsync(handle)
-            os.replace(temporary, path)
+        yield
     except OSError as error:
         kind = DiskFullError if error.errno in _FULL else PictureError
         raise kind(f"cannot be written: {error.strerror or error}") from None
+
+
+def leftover_names(folder: Path) -> frozenset[str]:
+    """Names of temporary files in a folder: of processes that died, and of those that write into it now."""
+    try:
+        return frozenset(name for name in os.listdir(folder) if name.startswith(PREFIX))
+    except OSError:
+        return frozenset()
 
 
 def temporary_name(path: Path) -> Path:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PROPERTIES, FILES = "tests/test_properties.py", "tests/test_picture_files.py"
+PROPERTIES = "tests/test_properties.py"
 BAD_INPUT, BAD_OPTIONS, BAD_TRANSFORMS = "tests/test_bad_input.py", "tests/test_bad_options.py", "tests/test_bad_transforms.py"
 
 # File, what stands there, the fault, the tests that should catch it.
