@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch test-jax test-cuda test-faults test-mutations fuzz lint types benchmark clean
+.PHONY: demo test test-torch test-jax test-cuda test-faults test-mutations test-coverage fuzz lint types benchmark clean
 
 demo: .venv/demo-installed
 	.venv/bin/warpkit demo --output demo-output
@@ -30,6 +30,10 @@ test-faults: .venv/test-installed
 # Faults planted in a copy, which the tests must catch.
 test-mutations: .venv/test-installed
 	.venv/bin/python tests/mutations.py
+
+# How much of the code the tests execute, by line and by branch: some ten minutes, since kernels run without their compiler.
+test-coverage: .venv/coverage-installed
+	.venv/bin/python tests/covered.py
 
 # Three seconds for each reader of our own files, where there is an atheris for this Python.
 fuzz: .venv/test-installed

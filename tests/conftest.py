@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import numba
 import numpy as np
 import pytest
 import skimage.data
@@ -14,7 +15,15 @@ import warpkit as wk
 settings.register_profile(
     "warpkit", deadline=None, derandomize=True, database=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
+# For kernels as plain Python: pytest --hypothesis-profile=few
+settings.register_profile("few", settings.get_profile("warpkit"), max_examples=5)
 settings.load_profile("warpkit")
+
+
+def pytest_configure(config):
+    if numba.config.DISABLE_JIT:
+        # NumPy warns of scalars that overflow or are not finite; machine code computes the same and does not.
+        config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:warpkit\.kernels")
 
 
 def _picture(name):

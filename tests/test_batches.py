@@ -91,7 +91,16 @@ def test_names_of_all_kinds() -> None:
     assert names("out") == sorted(odd)
     assert len(Path("report.jsonl").read_text().splitlines()) == 7
     invoke("warp", "odd", "-o", "more", "--dry-run")
-    invoke("warp", "--", "odd/-dash.png", "-o", "out", code=2)
+
+
+def test_names_with_a_leading_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("in")
+    Path("0.png").rename("-o.png")
+    invoke("warp", "-o", "one.png", "--", "-o.png")
+    invoke("warp", "./-o.png", "-o", "two.png")
+    assert np.array_equal(cv2.imread("one.png"), PHOTO)
+    assert np.array_equal(cv2.imread("two.png"), PHOTO)
+    assert "No such option" in invoke("warp", "-x.png", "-o", "out", code=2).stderr
 
 
 def test_format_changes_all_outputs_of_a_folder() -> None:

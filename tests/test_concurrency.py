@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import dask
 import numpy as np
 import pytest
 
@@ -123,6 +124,12 @@ def test_warps_nest_in_pools_of_pools(expected):
         batches = [range(start, start + 6) for start in range(0, 30, 6)]
         for batch, pictures in zip(batches, outer.map(many, batches, timeout=CHILD_SECONDS), strict=True):
             assert all(np.array_equal(warped, expected[number]) for number, warped in zip(batch, pictures, strict=True))
+
+
+def test_warps_nest_in_the_tasks_of_dask(expected):
+    tasks = [dask.delayed(picture)(number) for number in range(len(expected))]
+    for found, wanted in zip(dask.compute(*tasks, scheduler="threads", num_workers=THREADS), expected, strict=True):
+        assert np.array_equal(found, wanted)
 
 
 def test_the_number_of_threads_may_change_while_others_warp(expected, set_num_threads):

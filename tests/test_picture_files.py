@@ -340,6 +340,19 @@ def test_files_cut_anywhere_fail_by_name(photo: Image.Image, suffix: str) -> Non
     assert not leftovers(Path())
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "gif", "bmp", "jp2", "avif"])
+def test_files_of_random_bytes_fail_by_name(photo: Image.Image, suffix: str) -> None:
+    """Noise alone, and after a whole file's first bytes, which reach deeper into the readers."""
+    whole = io.BytesIO()
+    photo.save(whole, {"jpg": "jpeg", "tif": "tiff", "jp2": "jpeg2000"}.get(suffix, suffix))
+    random = np.random.default_rng(0)
+    for n, kept in enumerate((0, 4, 12, 30)):
+        Path(f"noise{n}.{suffix}").write_bytes(whole.getvalue()[:kept] + random.bytes(2000))
+    done = invoke("warp", f"noise*.{suffix}", "-o", "out", code=1)
+    assert [f"failed: noise{n}.{suffix}: " in done.stderr for n in range(4)] == [True] * 4, done.stderr
+    assert not list(Path().rglob("out/*"))
+
+
 def test_names_that_lie_are_told(photo: Image.Image) -> None:
     photo.save("really.png")
     Path("really.png").rename("not.jpg")

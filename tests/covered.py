@@ -1,0 +1,89 @@
+"""Line and branch coverage of warpkit and of the command, from several runs of the tests. `make test-coverage`.
+
+Machine code leaves no trace that coverage could see. So kernels run as the Python that they are written in: those of the CPU
+and, on Numba's simulator, those of CUDA. What writes machine code runs in the compiler alone: a third run compiles some kernels
+anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PERCENT = 95
+
+# As plain Python these would take minutes, or they are about machine code.
+LEFT_OUT = (
+    "test_accuracy.py",
+    "test_concurrency.py",
+    "test_cuda.py",
+    "test_cuda_ptx.py",
+    "test_cuda_torch.py",
+    "test_examples.py",
+    "test_exactness.py",
+    "test_faults.py",
+    "test_house_numbers.py",
+    "test_kernel_cache.py",
+    "test_packaging.py",
+    "test_same_bits.py",
+    "test_torch_surroundings.py",
+    "test_vector_paths.py",
+)
+TOO_SLOW = (
+    "test_cli.py::test_interrupt_leaves_no_partial_file",
+    "test_normal_equations.py::test_equal_the_jacobian_written_out[inverse spline]",
+    "test_normal_equations.py::test_equal_the_jacobian_written_out[composition]",
+)
+PLAIN = (
+    "--hypothesis-profile=few",
+    *(f"--ignore=tests/{name}" for name in LEFT_OUT),
+    *(f"--deselect=tests/{name}" for name in TOO_SLOW),
+)
+SIMULATED = ("tests/test_cuda.py", "tests/test_cuda_torch.py", "tests/test_gpu_door.py")
+COMPILED = (
+    "tests/test_kernel_cache.py",
+    "tests/test_vector_paths.py::test_every_processor_makes_the_same_pictures",
+)
+
+
+def run(arguments: tuple[str, ...], **surroundings: str) -> None:
+    """pytest in this run's surroundings, and in all its child processes, each with a file of what it executed."""
+    command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", *arguments]
+    subprocess.run(command, cwd=ROOT, env=os.environ | surroundings, check=True)
+
+
+def percentages(report: dict[str, Any], folder: str) -> tuple[float, float]:
+    """Of the lines and of the branches of all files in a folder."""
+    summaries = [file["summary"] for name, file in report["files"].items() if Path(name).parts[0] == folder]
+
+    def share(part: str, whole: str) -> float:
+        return 100 * sum(summary[part] for summary in summaries) / sum(summary[whole] for summary in summaries)
+
+    return share("covered_lines", "num_statements"), share("covered_branches", "num_branches")
+
+
+def main() -> int:
+    coverage = [sys.executable, "-m", "coverage"]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["COVERAGE_FILE"] = f"{folder}/.coverage"
+        run(PLAIN, NUMBA_DISABLE_JIT="1")
+        run(SIMULATED, NUMBA_DISABLE_JIT="1", NUMBA_ENABLE_CUDASIM="1")
+        run(COMPILED, NUMBA_CACHE_DIR=f"{folder}/cache")
+        subprocess.run([*coverage, "combine", "--quiet", folder], cwd=ROOT, check=True)
+        subprocess.run([*coverage, "report"], cwd=ROOT, check=True)
+        subprocess.run([*coverage, "json", "--quiet", "-o", f"{folder}/report.json"], cwd=ROOT, check=True)
+        report = json.loads(Path(folder, "report.json").read_text())
+    shares = {name: percentages(report, name) for name in ("warpkit", "cli")}
+    for name, (lines, branches) in shares.items():
+        print(f"{name}: {lines:.1f} percent of lines, {branches:.1f} percent of branches")
+    return 0 if min(min(pair) for pair in shares.values()) >= PERCENT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
