@@ -30,8 +30,8 @@ _WARMED = ("uint8", "uint16", "int16", "float32", "float64")
 
 @click.command()
 @click.option("--warm", is_flag=True, help="Compile the usual kernels now, on all cores, rather than at first use.")
-def doctor(warm: bool) -> None:
-    """Say what this machine runs (versions, CPU, threads, kernel cache, CUDA), and test a warp."""
+def doctor(warm: bool) -> int:
+    """Say what this machine runs (versions, CPU, threads, kernel cache, CUDA), and test a warp: exit code 1 if it is wrong."""
     if warm:
         _warm()
     click.echo(f"python     {platform.python_version()}  {sys.executable}")
@@ -47,7 +47,9 @@ def doctor(warm: bool) -> None:
     click.echo(f"threads    {wk.get_num_threads()} of {os.cpu_count()} processors")
     click.echo(f"cache      {_cache()}")
     click.echo(f"cuda       {_cuda()}")
-    click.echo(f"self test  {_self_test()}")
+    is_right, found = _self_test()
+    click.echo(f"self test  {found}")
+    return 0 if is_right else 1
 
 
 def _warm() -> None:
@@ -106,7 +108,7 @@ def _cuda() -> str:
     return "device found, for arrays on it; the command line warps on the CPU"
 
 
-def _self_test() -> str:
+def _self_test() -> tuple[bool, str]:
     import time
 
     import numpy as np
@@ -118,5 +120,5 @@ def _self_test() -> str:
     turned = wk.warp(picture, wk.Affine.rotation(90, center=(31.5, 31.5)).inverse)
     seconds = time.perf_counter() - start
     if not np.array_equal(turned, np.rot90(picture, -1)):
-        return "FAILED: a quarter turn came out wrong"
-    return f"passed, {seconds:.2f} s with compilation or loading"
+        return False, "FAILED: a quarter turn came out wrong"
+    return True, f"passed, {seconds:.2f} s with compilation or loading"

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 interrupted. Nothing
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -46,9 +45,5 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        status = 1
+    # Where the reader of our output has gone, click has ended the process: there is nobody left to tell.
     sys.exit(status if isinstance(status, int) else 0)

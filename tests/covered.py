@@ -21,6 +21,7 @@ PERCENT = 95
 # As plain Python these would take minutes, or they are about machine code.
 LEFT_OUT = (
     "test_accuracy.py",
+    "test_against_peers.py",
     "test_concurrency.py",
     "test_cuda.py",
     "test_cuda_ptx.py",

@@ -1,0 +1,109 @@
+"""The command where something around it is missing, old, broken, or stops it: told in a line, with the right exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from importlib import metadata
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from command import PHOTO, invoke, leftovers
+
+from warpkit_cli import doctor, journal
+
+pytestmark = pytest.mark.usefixtures("five_pictures")
+
+
+@pytest.mark.parametrize("log", ["plain", "json"])
+def test_an_interrupted_run_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch, log: str) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal.Log, "add", interrupted)
+    done = invoke("warp", "in", "-o", "out", "--log", log, code=130)
+    if log == "plain":
+        assert "interrupted; 5 of 5 not made; --resume goes on" in done.stderr
+    else:
+        (end,) = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        assert (end["event"], end["reason"], end["done"]) == ("end", "interrupted", 0)
+    assert not leftovers(Path())
+
+
+def test_an_opencv_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(__version__="4.9.0"))  # type: ignore[arg-type]
+    assert "needs OpenCV 5 or newer, got 4.9.0" in invoke("warp", "in", "-o", "out", code=1).stderr
+
+
+def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = metadata.version
+
+    def without_tifffile(package: str) -> str:
+        if package == "tifffile":
+            raise metadata.PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(metadata, "version", without_tifffile)
+    assert "package    tifffile is not installed" in invoke("doctor").stdout
+
+
+def test_doctor_says_where_no_cache_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    from warpkit.kernels import cpu
+
+    monkeypatch.setattr(cpu, "warp_tiles", None)
+    assert "no writable folder" in doctor._cache()
+
+
+def test_doctor_fails_where_pictures_come_out_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    import warpkit as wk
+
+    monkeypatch.setattr(wk, "warp", lambda picture, inverse_map: picture)
+    assert "FAILED: a quarter turn came out wrong" in invoke("doctor", code=1).stdout
+
+
+def test_an_archive_whose_decoder_throws_is_one_pictures_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise cv2.error("bad memory")
+
+    tifffile.imwrite("in/bits.tif", np.zeros((8, 8), bool), photometric="minisblack")
+    for name in ("imdecode", "imdecodemulti"):
+        monkeypatch.setattr(cv2, name, broken)
+    done = invoke("warp", "in/0.png", "in/bits.tif", "-o", "out", code=1)
+    assert "failed: in/0.png: cannot be decoded: " in done.stderr
+    assert "failed: in/bits.tif: cannot be decoded: " in done.stderr
+
+
+def test_pairs_that_are_no_text(tmp_path: Path) -> None:
+    Path("pairs.csv").write_bytes(b"\xff\xfe\x00")
+    assert "pairs.csv: cannot be read: " in invoke("fit", "pairs.csv", "-o", "t.json", code=2).stderr
+
+
+def test_empty_lines_of_pairs_are_passed_over() -> None:
+    rows = "0,0,1,2\n\n10,0,11,2\n , , ,\n0,10,1,12\n"
+    Path("pairs.csv").write_text("source_x,source_y,target_x,target_y\n" + rows)
+    invoke("fit", "pairs.csv", "--model", "affine", "-o", "t.json")
+    assert json.loads(Path("t.json").read_text())["direction"] == "inverse"
+
+
+def test_no_pictures_are_told() -> None:
+    assert "give INPUT, or --manifest" in invoke("warp", "-o", "out", code=2).stderr
+    Path("empty").mkdir()
+    assert "no pictures found in empty" in invoke("warp", "empty", "-o", "out", code=2).stderr
+
+
+def test_a_size_that_cannot_fit_is_told() -> None:
+    done = invoke("warp", "in/0.png", "-o", "out.png", "--quad", "0,0 79,0 79,59 40,30.1", "--size", "fit", code=1)
+    assert "failed: in/0.png: --size fit: part of the picture's outline has no place on the canvas" in done.stderr
+
+
+def test_transparency_of_floats_stays_float() -> None:
+    pixels = np.dstack([PHOTO, PHOTO[..., 0]]).astype(np.float32) / 255
+    tifffile.imwrite("in/alpha.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
+    invoke("warp", "in/alpha.tif", "-o", "out.tif", "--translate", "1,0")
+    moved = tifffile.imread("out.tif")
+    assert moved.dtype == np.float32
+    assert np.allclose(moved[:, 1:, 3], pixels[:, :-1, 3], atol=1e-6)
