@@ -12,7 +12,7 @@ pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: ma
 from warpkit import cuda_engine, gpu_arrays  # noqa: E402
 from warpkit.engine import NO_STAGES  # noqa: E402
 from warpkit.interop import torch as wkt  # noqa: E402
-from warpkit.interop import torch_cuda  # noqa: E402
+from warpkit.interop import torch_cuda, torch_tensors  # noqa: E402
 from warpkit.interop.options import border_mode  # noqa: E402
 from warpkit.kernels import cuda_sums, cuda_target  # noqa: E402
 
@@ -69,7 +69,7 @@ def test_spatial_transform_is_that_of_cpu_tensors(mode, family, theta_shape, dty
 
     rule = wkt._packing(input, theta, None, family, 4, 5, False)
     job = torch_cuda.theta_problem(input, theta, rule, mode, border_mode("border", False))
-    layout = wkt._layout(input)
+    layout = torch_tensors.layout_of(input)
     output = torch_cuda.sampled(job, input, 4, 5, layout)
     assert output.is_contiguous(memory_format=memory_format)
     assert near(output, expected.detach())
