@@ -22,6 +22,9 @@ _CUDA_DEVICES = (2, 13)
 # Relative size of the determinant, or of the smallest singular value, below which a matrix counts as singular.
 SINGULAR = 1e-12
 
+# No processor has longer addresses.
+_MOST_ADDRESSABLE_BYTES = 2**57
+
 
 def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
     """``value`` as a new float64 array of finite numbers; ``None`` in ``shape`` stands for any length."""
@@ -178,6 +181,6 @@ def fits_in_memory(what: str, nbytes: float) -> None:
     if nbytes < 2**28:
         return
     available = available_memory()
-    if nbytes >= 2**62 or (available is not None and nbytes > available):
+    if nbytes >= _MOST_ADDRESSABLE_BYTES or (available is not None and nbytes > available):
         have = "unknown" if available is None else f"{available / 2**30:.1f} GiB"
         raise ValueError(f"{what} would need {nbytes / 2**30:,.1f} GiB of memory, available is {have}")
