@@ -23,7 +23,7 @@ from .pipeline import run_bounded
 from .worklist import Worklist
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "mitchell", "lanczos3", "lanczos4")
-MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
+MODES = ("constant", "fill", "edge", "symmetric", "reflect", "wrap")
 _FORMATS = sorted(suffix[1:] for suffix in SUFFIXES)
 
 # Threads that wait for disks while others compute.

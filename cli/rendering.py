@@ -24,25 +24,5 @@ def warp_pixels(
 
     options: dict[str, Any] = {"interpolation": interpolation, "mode": mode}
     if pixels.ndim == 3 and pixels.shape[2] == 4 and interpolation != "nearest":
-        return _warp_with_alpha(pixels, inverse_map, shape, options)
+        return wk.warp_alpha(pixels, inverse_map, shape, **options)
     return wk.warp(pixels, inverse_map, shape, cval=cval, **options)
-
-
-def _warp_with_alpha(
-    pixels: NDArray[Any], inverse_map: Transform, shape: tuple[int, int], options: dict[str, Any]
-) -> NDArray[Any]:
-    import numpy as np
-
-    import warpkit as wk
-
-    is_integer = pixels.dtype.kind in "iu"
-    top = float(np.iinfo(pixels.dtype).max) if is_integer else 1.0
-    weighted = pixels.astype(np.float32)
-    weighted[..., :3] *= weighted[..., 3:] / np.float32(top)
-    warped = wk.warp(weighted, inverse_map, shape, **options)
-    alpha = warped[..., 3:]
-    colours = warped[..., :3]
-    np.divide(colours, alpha / np.float32(top), out=colours, where=alpha > 0)
-    if not is_integer:
-        return warped.astype(pixels.dtype, copy=False)
-    return np.clip(np.floor(warped + np.float32(0.5)), 0, top).astype(pixels.dtype)

@@ -120,6 +120,13 @@ def separable(picture, points, kernel, mode, cval=0.0):
     return values
 
 
+def with_fill(values, points, height, width, fill):
+    """Samples of mode "edge", replaced where the points lie outside the area of the pixels."""
+    x, y = points[..., 0], points[..., 1]
+    inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    return np.where(inside.reshape(*inside.shape, *(1,) * (values.ndim - 2)), values, fill)
+
+
 def antialiased(at_points, points):
     """The mean over each pixel's footprint of ``at_points``, which takes points (n, 2) to values.
 

@@ -21,6 +21,7 @@ from .transforms import (
 )
 from .version import __version__
 from .warping import sample, sampling_grid, warp, warp_batch
+from .weighted import Weighted, warp_alpha, warp_weighted
 
 __all__ = [
     "Affine",
@@ -32,6 +33,7 @@ __all__ = [
     "Projective",
     "ThinPlateSpline",
     "Transform",
+    "Weighted",
     "__version__",
     "conventions",
     "get_num_threads",
@@ -41,8 +43,10 @@ __all__ = [
     "set_num_threads",
     "transform_from_json",
     "warp",
+    "warp_alpha",
     "warp_batch",
     "warp_batch_vjp",
     "warp_normal_equations",
     "warp_vjp",
+    "warp_weighted",
 ]

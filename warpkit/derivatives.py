@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import checks, door, engine, pixels
 from .door import Interpolation, Map, Maps, Mode
 from .kernels.maps import DISPLACEMENT
+from .pixels import Cval
 from .transforms import Transform
 
 Gradient: TypeAlias = NDArray[Any] | None
@@ -32,7 +33,7 @@ def warp_vjp(
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
-    cval: float = 0.0,
+    cval: Cval = 0.0,
     antialias: bool = False,
     deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
@@ -92,7 +93,7 @@ def warp_batch_vjp(
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
-    cval: float = 0.0,
+    cval: Cval = 0.0,
     antialias: bool = False,
     deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
@@ -140,7 +141,7 @@ def sample_vjp(
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
-    cval: float = 0.0,
+    cval: Cval = 0.0,
     deterministic: bool = True,
 ) -> tuple[NDArray[Any], Pullback]:
     """:func:`warpkit.sample` with its derivative; ``deterministic`` as for :func:`warp_vjp`.
@@ -246,7 +247,7 @@ def _batch_vjp(
     shape: tuple[int, ...],
     interpolation: Interpolation,
     mode: str,
-    cval: float,
+    cval: Cval,
     antialias: bool,
 ) -> tuple[NDArray[Any], Callable[[NDArray[Any], bool, bool], tuple[Gradient, Gradient]]]:
     """Forward and pull of images (N, H, W[, C]), in as many parts as there are pipelines."""

@@ -12,7 +12,7 @@ from .interpolations import Interpolation as Interpolation
 from .kernels.stages import Pipeline
 from .transforms import Affine, Composition, Projective, Transform
 
-Mode: TypeAlias = Literal["constant", "edge", "symmetric", "reflect", "wrap"]
+Mode: TypeAlias = Literal["constant", "fill", "edge", "symmetric", "reflect", "wrap"]
 Map: TypeAlias = Transform | NDArray[Any]
 
 

@@ -15,6 +15,7 @@ from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
 from .kernels.taps import MODES, NEAREST
+from .pixels import Cval
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -78,7 +79,7 @@ def problem(
     grid: NDArray[Any],
     interpolation: Interpolation,
     mode: str,
-    cval: float,
+    cval: Cval,
     tolerance: float = 0.0,
     antialias: bool = False,
 ) -> Problem:

@@ -17,6 +17,7 @@ from .door import Maps
 from .engine import NO_STAGES, border_code
 from .interpolations import Interpolation, kernel_of
 from .kernels.cuda_target import Memory, require_device
+from .pixels import Cval
 
 GpuArray: TypeAlias = Any
 Gradient: TypeAlias = Any
@@ -42,13 +43,15 @@ def as_batch(memory: Memory, *, is_batch: bool) -> Memory:
 
 
 def problem(
-    source: Memory, packed: Packed, points: Memory | None, interpolation: Interpolation, mode: str, cval: float
+    source: Memory, packed: Packed, points: Memory | None, interpolation: Interpolation, mode: str, cval: Cval
 ) -> Problem:
     dtype = source.dtype
-    fill = pixels.fill_value(cval, dtype, pixels.carrier_dtype("image", dtype), 1)[0]
+    fills = pixels.fill_value(cval, dtype, pixels.carrier_dtype("image", dtype), source.shape[3])
+    if (fills != fills[0]).any():
+        raise ValueError(f"cval must be the same for all channels of an image on a GPU, got {fills.tolist()}")
     kernel = kernel_of(interpolation)
     limits = pixels.clipping_range(dtype)
-    return Problem(source, packed, points, kernel.code, border_code(mode), float(fill), kernel.phi, limits)
+    return Problem(source, packed, points, kernel.code, border_code(mode), float(fills[0]), kernel.phi, limits)
 
 
 def output_memory(image: Memory, shape: tuple[int, ...], out: GpuArray | None) -> Memory:
@@ -80,7 +83,7 @@ def warp_batch(
     output_shape: tuple[int, int] | None,
     interpolation: Interpolation,
     mode: str,
-    cval: float,
+    cval: Cval,
     antialias: bool,
     out: GpuArray | None,
 ) -> GpuArray:
@@ -94,7 +97,7 @@ def warp_batch(
 
 def _refuse_antialias(antialias: bool) -> None:
     if antialias:
-        raise ValueError("antialias is for arrays in the processor's memory, not for those on a GPU: take the image there first")
+        raise ValueError("antialias is for arrays on the host, not for those on a GPU: copy the image there first")
 
 
 def _warp_jobs(
@@ -104,7 +107,7 @@ def _warp_jobs(
     output_shape: tuple[int, int] | None,
     interpolation: Interpolation,
     mode: str,
-    cval: float,
+    cval: Cval,
     out: GpuArray | None,
 ) -> tuple[list[tuple[Problem, Memory]], Memory, Memory, Maps]:
     """The parts of a batch with one pipeline each, and where their outputs go."""
@@ -141,7 +144,7 @@ def grid_memory(image: Memory, grid: GpuArray) -> Memory:
 
 
 def sample(
-    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: float, out: GpuArray | None
+    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: Cval, out: GpuArray | None
 ) -> GpuArray:
     """:func:`warping.sample`."""
     job, memory = _sample_job(image, grid, interpolation, mode, cval)
@@ -153,9 +156,7 @@ def sample(
     return finished(memory, result, out)
 
 
-def _sample_job(
-    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: float
-) -> tuple[Problem, Memory]:
+def _sample_job(image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: Cval) -> tuple[Problem, Memory]:
     memory = image_memory("image", image, (2, 3))
     points = grid_memory(memory, grid)
     packed = cuda_engine.on_device(NO_STAGES, memory)
@@ -172,7 +173,7 @@ def warp_batch_vjp(
     output_shape: tuple[int, int] | None,
     interpolation: Interpolation,
     mode: str,
-    cval: float,
+    cval: Cval,
     antialias: bool,
     deterministic: bool,
     pull_params: Callable[[Maps, list[NDArray[np.float64]], int], NDArray[np.float64]],
@@ -202,7 +203,7 @@ def warp_batch_vjp(
 
 
 def sample_vjp(
-    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: float, deterministic: bool
+    image: GpuArray, grid: GpuArray, interpolation: Interpolation, mode: str, cval: Cval, deterministic: bool
 ) -> tuple[GpuArray, Pullback]:
     """:func:`derivatives.sample_vjp`."""
     job, memory = _sample_job(image, grid, interpolation, mode, cval)

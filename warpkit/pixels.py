@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
+
+Cval: TypeAlias = float | Sequence[float] | NDArray[Any]
 
 # Bilinear sampling computes in this type: float32 holds every 16-bit integer exactly.
 _WORKING: dict[str, type[np.floating[Any]]] = {
@@ -113,11 +116,17 @@ def store(result: NDArray[Any], out: NDArray[Any]) -> None:
 
 
 def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels: int) -> NDArray[Any]:
-    """``cval`` for each channel in the working type; for integers rounded, and refused outside their range."""
-    number = float(cval) if isinstance(cval, (bool, np.bool_)) else checks.finite_number("cval", cval)
+    """``cval``, for each channel or for all, in the working type; for integers rounded, and refused outside their range."""
+    if np.ndim(cval) == 0:
+        return np.full(channels, _fill_number("cval", cval, dtype), dtype=working_type(carrier))
+    if np.ndim(cval) != 1 or len(cval) != channels:
+        raise ValueError(f"cval must be a number or one for each channel ({channels}), got shape {np.shape(cval)}")
+    return np.array([_fill_number(f"cval[{c}]", cval[c], dtype) for c in range(channels)], dtype=working_type(carrier))
+
+
+def _fill_number(name: str, value: Any, dtype: np.dtype[Any]) -> float:
+    number = float(value) if isinstance(value, (bool, np.bool_)) else checks.finite_number(name, value)
     low, high = _value_range(dtype)
     if not low <= number <= high:
-        raise ValueError(f"cval must be within {low:g} to {high:g} for {dtype} images, got {number:g}")
-    if dtype.kind in "biu":
-        number = math.floor(number + 0.5)
-    return np.full(channels, number, dtype=working_type(carrier))
+        raise ValueError(f"{name} must be within {low:g} to {high:g} for {dtype} images, got {number:g}")
+    return math.floor(number + 0.5) if dtype.kind in "biu" else number

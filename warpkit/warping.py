@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks, door, engine
 from .door import Interpolation, Map, Mode
+from .pixels import Cval
 from .transforms import Transform
 
 
@@ -20,7 +21,7 @@ def warp(
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
-    cval: float = 0.0,
+    cval: Cval = 0.0,
     antialias: bool = False,
     tolerance: float = 0.01,
     out: NDArray[Any] | None = None,
@@ -47,11 +48,13 @@ def warp(
         Netravali's (1988) with b = c = 1/3, a little softer, without ringing; :class:`Cubic` is any other of theirs. Lanczos's
         windowed sinc functions have 6 or 8 taps an axis, their weights divided by their sum. All but the first two may
         overshoot: integers are clipped to their range, floats are not. Integers are rounded to the nearest, halves up.
-    mode : {"constant", "edge", "symmetric", "reflect", "wrap"}
+    mode : {"constant", "fill", "edge", "symmetric", "reflect", "wrap"}
         What lies beyond the border, in numpy.pad's names. "constant" replaces each tap outside by ``cval``, so that edges
-        are soft within one pixel (with 4, 6 or 8 taps an axis: two, three or four). Where the map has no value (a homography's
+        are soft within one pixel (with 4, 6 or 8 taps an axis: two, three or four). "fill" has the taps of "edge" and hard
+        edges: where the point itself lies outside the area of the picture's pixels, which ends half a pixel from the
+        outermost's centres, the output is ``cval``. Where the map has no value (a homography's
         horizon), the output is ``cval`` in every mode.
-    cval : float
+    cval : float, or a sequence of them, one for each channel
         Finite, and within the range of the image's dtype; rounded for integers.
     antialias : bool
         Whether pixels are averages over their footprint where the map makes the picture smaller: by its derivative at each
@@ -107,7 +110,7 @@ def warp_batch(
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
-    cval: float = 0.0,
+    cval: Cval = 0.0,
     antialias: bool = False,
     tolerance: float = 0.01,
     out: NDArray[Any] | None = None,
@@ -155,7 +158,7 @@ def sample(
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
-    cval: float = 0.0,
+    cval: Cval = 0.0,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Sample an image at given points, as OpenCV's ``remap`` does.

@@ -30,7 +30,7 @@ from .rows import (
     tile_bounds,
 )
 from .simd import fits_blocks
-from .taps import BILINEAR, NEAREST, bilinear, bilinear_taps, nearest_tap, tap, to_pixel
+from .taps import BILINEAR, NEAREST, bilinear, bilinear_taps, near_range, nearest_tap, tap, to_pixel
 
 
 @driver
@@ -117,10 +117,13 @@ def sample_points(
     mode, cval, below_one, nearest, kind, row, column_start, count, matrix,
 ):  # fmt: skip
     """Sampling anywhere, for the few pixels between inside and beyond; points without a place get the fill."""
+    _, _, reach = sampling_extent(BILINEAR if nearest is None else NEAREST)
+    left, right = near_range(width, reach, mode)
+    top, bottom = near_range(height, reach, mode)
     for k in range(count):
         x, y = map_matrix(kind, float(column_start + k), float(row), matrix)
-        is_number = (x - x) + (y - y) == 0
-        x, y = x if is_number else 0.0, y if is_number else 0.0
+        is_near = (x > left) & (x < right) & (y > top) & (y < bottom)
+        x, y = x if is_near else 0.0, y if is_near else 0.0
         if nearest is None:
             top_left, top_right, bottom_left, bottom_right, weight_x, weight_y = bilinear_taps(
                 x, y, height, width, channels, mode, below_one
@@ -142,4 +145,4 @@ def sample_points(
                     )
                 else:
                     value = tap(source, first, here, c, cval[c])
-                target[there + c] = to_pixel(value if is_number else cval[c], source[0])
+                target[there + c] = to_pixel(value if is_near else cval[c], source[0])

@@ -11,7 +11,7 @@ import numpy as np
 from .compiling import inlined, row_loop_inlined
 from .inside import place, place_nearest
 from .maps import AFFINE, PROJECTIVE, affine, projective
-from .taps import CONSTANT
+from .taps import FILL, near_range
 
 # Relative error of a homography's coordinates, in units of their terms: some roundings of float64.
 ROUNDING = 2.0**-48
@@ -103,10 +103,10 @@ def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start
     Roughly: a piece inside may begin a pixel late, so that all of its points are inside, and so may the border's end.
     """
     near_first, near_last = 0.0, float(count - 1)
-    if mode == CONSTANT:
-        near_first, near_last = range_where(
-            -reach, width + reach - 1.0, -reach, height + reach - 1.0, kind, row, column_start, count, params
-        )
+    if mode <= FILL:
+        left, right = near_range(width, reach, mode)
+        top, bottom = near_range(height, reach, mode)
+        near_first, near_last = range_where(left, right, top, bottom, kind, row, column_start, count, params)
     first, last = range_where(low, width - high, low, height - high, kind, row, column_start, count, params)
     for n in range(CUTS):
         cuts[n] = 0 if n == 0 else count

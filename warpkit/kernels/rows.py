@@ -5,8 +5,6 @@ What forward and derivative drivers have in common.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .compiling import allocating, bits_of, float_of, inlined, prefetch, row_loop, shared
@@ -21,7 +19,7 @@ from .maps import (
     radial,
     thin_plate_plane,
 )
-from .taps import BILINEAR, CONSTANT, CUBIC, bilinear_taps, to_pixel
+from .taps import BILINEAR, CUBIC, bilinear_taps, near_range, to_pixel
 
 TILE_ROWS = 64
 TILE_COLUMNS = 256
@@ -203,8 +201,9 @@ def region_of_box(x_low, x_high, y_low, y_high, low, high, reach, width, height,
     """``INSIDE`` or ``BEYOND`` if all points of a box are, else ``MIXED``; see :func:`classify`."""
     if x_low >= low and x_high < width - high and y_low >= low and y_high < height - high:
         return INSIDE
-    far = reach - 1.0
-    if mode == CONSTANT and (x_high <= -reach or x_low >= width + far or y_high <= -reach or y_low >= height + far):
+    left, right = near_range(width, reach, mode)
+    top, bottom = near_range(height, reach, mode)
+    if x_high <= left or x_low >= right or y_high <= top or y_low >= bottom:
         return BEYOND
     return MIXED
 
@@ -234,7 +233,7 @@ def classify(xs, ys, count, region, low, high, reach, width, height, mode, strai
     """Sort points into regions; returns how many are ``INSIDE`` and how many ``BEYOND``.
 
     All taps of a point inside are pixels of the source: it lies in [low, size - high) along both axes. A point beyond has the
-    fill for its value: NaN and infinite ones and, if the border is constant, those ``reach`` pixels or more away.
+    fill for its value: NaN and infinite ones, and those that :func:`near_range` leaves out.
     """
     if straight:
         x_low, x_high = min(xs[0], xs[count - 1]), max(xs[0], xs[count - 1])
@@ -244,14 +243,13 @@ def classify(xs, ys, count, region, low, high, reach, width, height, mode, strai
             return count, 0
         if region[0] == BEYOND:
             return 0, count
-    near, x_far, y_far = -math.inf, math.inf, math.inf
-    if mode == CONSTANT:
-        near, x_far, y_far = -reach, width + reach - 1.0, height + reach - 1.0
+    left, right = near_range(width, reach, mode)
+    top, bottom = near_range(height, reach, mode)
     x_end, y_end = width - high, height - high
     total_inside, total_near = 0, 0
     for k in range(count):
         x, y = xs[k], ys[k]
-        is_near = (x > near) & (x < x_far) & (y > near) & (y < y_far)
+        is_near = (x > left) & (x < right) & (y > top) & (y < bottom)
         is_inside = (x >= low) & (x < x_end) & (y >= low) & (y < y_end)
         region[k] = np.uint8(is_near) + np.uint8(is_inside)
         total_inside += is_inside

@@ -20,11 +20,12 @@ LANCZOS3 = 3
 LANCZOS4 = 4
 
 CONSTANT = 0
-EDGE = 1
-SYMMETRIC = 2
-REFLECT = 3
-WRAP = 4
-MODES = {"constant": CONSTANT, "edge": EDGE, "symmetric": SYMMETRIC, "reflect": REFLECT, "wrap": WRAP}
+FILL = 1
+EDGE = 2
+SYMMETRIC = 3
+REFLECT = 4
+WRAP = 5
+MODES = {"constant": CONSTANT, "fill": FILL, "edge": EDGE, "symmetric": SYMMETRIC, "reflect": REFLECT, "wrap": WRAP}
 
 # Weights of 8-bit pixels are int16 multiples of 2^-15, their values int16 multiples of 2^-7: see lerp_fixed.
 FIXED_BITS = 15
@@ -32,6 +33,7 @@ FIXED_ONE = 2.0**FIXED_BITS
 LEVEL_BITS = 7
 
 OUTSIDE = -1
+BEFORE_HALF = float(np.nextafter(-0.5, -1.0))
 FARTHEST_TAP = 8  # no kernel reaches further from its centre
 
 
@@ -59,12 +61,15 @@ def fold_coordinate(x, size, mode):
 
 @shared
 def border_index(i, size, mode):
-    """Index of the pixel that stands for tap ``i`` of an axis with ``size`` pixels, or ``OUTSIDE``; names as numpy.pad's."""
+    """Index of the pixel that stands for tap ``i`` of an axis with ``size`` pixels, or ``OUTSIDE``; names as numpy.pad's.
+
+    "fill" has the taps of "edge", see :func:`near_range`.
+    """
     if 0 <= i < size:
         return i
     if mode == CONSTANT:
         return OUTSIDE
-    if mode == EDGE:
+    if mode <= EDGE:
         return 0 if i < 0 else size - 1
     length = period(size, mode)
     i = i % length
@@ -73,6 +78,19 @@ def border_index(i, size, mode):
     if mode == SYMMETRIC:
         return length - 1 - i
     return length - i
+
+
+@shared
+def near_range(size, reach, mode):
+    """Between which coordinates of an axis, both excluded, a point's value is not just the fill.
+
+    ``reach`` is how far taps are from their point. "fill" ends with the area of the outermost pixels, whose first bound it has.
+    """
+    if mode == CONSTANT:
+        return -reach, size + reach - 1.0
+    if mode == FILL:
+        return BEFORE_HALF, size - 0.5
+    return -math.inf, math.inf
 
 
 @shared
