@@ -8,6 +8,7 @@ first. Other conventions are translated in :mod:`warpkit.conventions`.
 from . import conventions
 from .derivatives import NormalEquations, sample_vjp, warp_batch_vjp, warp_normal_equations, warp_vjp
 from .interpolations import Cubic
+from .moving import warp_boxes, warp_mask, warp_points, warp_polygons
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
@@ -46,7 +47,11 @@ __all__ = [
     "warp_alpha",
     "warp_batch",
     "warp_batch_vjp",
+    "warp_boxes",
+    "warp_mask",
     "warp_normal_equations",
+    "warp_points",
+    "warp_polygons",
     "warp_vjp",
     "warp_weighted",
 ]

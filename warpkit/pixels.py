@@ -75,7 +75,7 @@ def largest_sampling_weight(carrier: np.dtype[Any]) -> np.number[Any]:
 
 
 @cache
-def _value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+def value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     if dtype.kind == "b":
         return 0, 1
     if dtype.kind in "iu":
@@ -88,7 +88,7 @@ def clipping_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """What interpolation that overshoots is clipped to: the values of an integer type that are exact, no limits if floating."""
     if dtype.kind == "f":
         return -math.inf, math.inf
-    low, high = _value_range(dtype)
+    low, high = value_range(dtype)
     return max(low, -_LARGEST_EXACT), min(high, _LARGEST_EXACT)
 
 
@@ -126,7 +126,7 @@ def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels
 
 def _fill_number(name: str, value: Any, dtype: np.dtype[Any]) -> float:
     number = float(value) if isinstance(value, (bool, np.bool_)) else checks.finite_number(name, value)
-    low, high = _value_range(dtype)
+    low, high = value_range(dtype)
     if not low <= number <= high:
         raise ValueError(f"{name} must be within {low:g} to {high:g} for {dtype} images, got {number:g}")
     return math.floor(number + 0.5) if dtype.kind in "biu" else number
