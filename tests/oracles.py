@@ -127,18 +127,21 @@ def with_fill(values, points, height, width, fill):
     return np.where(inside.reshape(*inside.shape, *(1,) * (values.ndim - 2)), values, fill)
 
 
-def antialiased(at_points, points):
+def antialiased(at_points, points, variance=1 / 6):
     """The mean over each pixel's footprint of ``at_points``, which takes points (n, 2) to values.
 
     ``points`` (rows + 2, columns + 2, 2): those of the output with a frame of one pixel. A footprint is spanned by half the way
-    between the left and right, and between the upper and lower neighbour, each cut to 1 - 1/s^2 of its length s.
+    between the left and right, and between the upper and lower neighbour, each cut so that the variance of the kernel's and the
+    box's widths together is that of the whole step, but for a share that falls with its length.
     """
     here = points[1:-1, 1:-1]
     steps = [(points[1:-1, 2:] - points[1:-1, :-2]) / 2, (points[2:, 1:-1] - points[:-2, 1:-1]) / 2]
     lengths = [np.linalg.norm(step, axis=-1) for step in steps]
-    averaged = [
-        step * np.maximum(0, 1 - 1 / np.maximum(length, 1) ** 2)[..., None] for step, length in zip(steps, lengths, strict=True)
-    ]
+    averaged = []
+    for step, length in zip(steps, lengths, strict=True):
+        long = np.maximum(length, 1)
+        part = np.sqrt(np.maximum(0, 1 - 12 * variance / long**2 + (12 * variance - 1) / long**4))
+        averaged.append(step * part[..., None])
     counts = [np.clip(np.ceil(length - 1e-6), 1, 64).astype(int) for length in lengths]
     means = {}
     for place in np.ndindex(here.shape[:2]):

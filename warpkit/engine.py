@@ -14,7 +14,7 @@ from .kernels import cpu, cpu_antialias, cpu_antialias_pull, cpu_matrix, cpu_pul
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
 from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
-from .kernels.taps import MODES, NEAREST
+from .kernels.taps import BILINEAR, CUBIC, MODES, NEAREST
 from .pixels import Cval
 from .threads import get_num_threads, run_ranges
 
@@ -54,6 +54,13 @@ class Problem(NamedTuple):
     @property
     def _sampling(self) -> tuple[Any, ...]:
         return pixels.largest_weight(self.images.dtype), *self._options
+
+    @property
+    def variance(self) -> float:
+        """That of the sampling kernel, see :mod:`kernels.footprints`."""
+        if self.interpolation == BILINEAR:
+            return 1 / 6
+        return self.phi[0] / 3 if self.interpolation == CUBIC else 0.0
 
     def is_antialiased(self, out_shape: tuple[int, ...]) -> bool:
         """Whether any pixel of the output may be an average: elsewhere antialiasing changes nothing."""
@@ -130,7 +137,7 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
 def _forward_antialiased(job: Problem, out: NDArray[Any]) -> int:
     """As :func:`forward`, each pixel averaged over its footprint."""
     arguments = (frozen(job.images), out, *job._inputs, job.fill, pixels.largest_sampling_weight(job.images.dtype))
-    arguments += (*job._options, job.tolerance, pixels.sum_type(job.images.dtype)(0))
+    arguments += (*job._options, job.tolerance, job.variance, pixels.sum_type(job.images.dtype)(0))
     samples = minification.mean_samples(job.pipeline, (out.shape[2], out.shape[3]))
     return run_ranges(
         lambda first, last: cpu_antialias.warp_antialiased_tiles(*arguments, first, last),
@@ -196,7 +203,16 @@ def _pull_antialiased(job: Problem, grad_out: NDArray[Any]) -> NDArray[np.float6
     count, _, rows, columns, _ = grad_out.shape
     groups, tiles_per_group = _groups(job, cpu_antialias.antialiased_tile_count(grad_out.shape) // count)
     grads = np.zeros((count * groups, job.pipeline.params.shape[1]))
-    arguments = (frozen(job.images), frozen(grad_out), *job._inputs, job.fill, *job._sampling, tiles_per_group, grads)
+    arguments = (
+        frozen(job.images),
+        frozen(grad_out),
+        *job._inputs,
+        job.fill,
+        *job._sampling,
+        job.variance,
+        tiles_per_group,
+        grads,
+    )
     samples = minification.mean_samples(job.pipeline, (rows, columns))
     run_ranges(
         lambda first, last: cpu_antialias_pull.pull_antialiased_tiles(*arguments, first, last),
@@ -229,7 +245,16 @@ def scatter(job: Problem, grad_out: NDArray[Any], strips: int, reach: NDArray[np
 def _scatter_antialiased(job: Problem, grad_out: NDArray[Any]) -> NDArray[Any]:
     """As :func:`scatter`."""
     grad_images, strips = np.zeros(job.images.shape, grad_out.dtype), strips_per_image(job)
-    arguments = (frozen(job.images), grad_images, frozen(grad_out), *job._inputs, job.fill, *job._sampling, strips)
+    arguments = (
+        frozen(job.images),
+        grad_images,
+        frozen(grad_out),
+        *job._inputs,
+        job.fill,
+        *job._sampling,
+        job.variance,
+        strips,
+    )
     tiles = cpu_antialias.antialiased_tile_count(grad_out.shape) // len(grad_out)
     samples = minification.mean_samples(job.pipeline, (grad_out.shape[2], grad_out.shape[3]))
     run_ranges(

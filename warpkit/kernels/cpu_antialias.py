@@ -13,12 +13,13 @@ import numpy as np
 
 from .compiling import allocating, driver, inlined, is_integer, row_loop
 from .cpu import sample_row
-from .footprints import averaged_part, sample_count, sample_offset
+from .footprints import averaged_step, is_longer, sample_count, sample_offset
 from .inside import place, spill_buffer
 from .lattice import fill_lattice, has_lattice, lattice_buffers, lattice_row
 from .rows import (
     BEYOND,
     INSIDE,
+    MIXED,
     TILE_COLUMNS,
     TILE_ROWS,
     classify,
@@ -71,16 +72,16 @@ def footprint_buffers():
 
 @driver
 def warp_antialiased_tiles(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, zero, first, last
+    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance, zero, first, last
 ):  # fmt: skip
     """Compute tiles ``first`` to ``last`` of ``out``.
 
-    Parameters as for :func:`warpkit.kernels.cpu.warp_tiles`, no grid; ``zero`` is of the type that samples are added up in:
-    int32 for integers, else that of pixels.
+    Parameters as for :func:`warpkit.kernels.cpu.warp_tiles`, no grid; ``variance`` is that of the sampling kernel,
+    see :mod:`footprints`; ``zero`` is of the type that samples are added up in: int32 for integers, else that of pixels.
     """
     values = TILE_COLUMNS * images.shape[1] * images.shape[4]
     warp_each_antialiased_tile(
-        images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance,
+        images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
         row_buffers(below_one), spill_buffer(images),
         lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0),
         footprint_buffers(), np.empty(values, images.dtype), np.full(values, zero), first, last,
@@ -90,7 +91,7 @@ def warp_antialiased_tiles(
 
 @row_loop
 def warp_each_antialiased_tile(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance,
+    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
     buffers, spill, lattice, footprint, sampled, sums, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
@@ -113,7 +114,9 @@ def warp_each_antialiased_tile(
             row = below - 1
             if row < row_start:
                 continue
-            measure_row(point_xs, point_ys, (row + 1) % 3, count, steps, kinds, low, high, reach, width, height, mode)
+            measure_row(
+                point_xs, point_ys, (row + 1) % 3, count, variance, steps, kinds, low, high, reach, width, height, mode
+            )  # fmt: skip
             xs, ys = point_xs[(row + 1) % 3], point_ys[(row + 1) % 3]
             next_xs, next_ys = point_xs[(row + 2) % 3], point_ys[(row + 2) % 3]
             middle = count // 2
@@ -145,19 +148,43 @@ def point_row(
         map_row(grid, 0, row, column_start, count, table, params, xs, ys, buffers[8], buffers[9])
 
 
+@inlined
+def step_along_row(xs, ys, here, k):
+    """Half the way from the source point on the left of pixel ``k`` to that on its right; points begin one pixel before."""
+    return (xs[here, k + 2] - xs[here, k]) * 0.5, (ys[here, k + 2] - ys[here, k]) * 0.5
+
+
+@inlined
+def step_along_column(xs, ys, here, k):
+    """Half the way from the source point above to that below; the three rows take turns."""
+    above, below = (here + 2) % 3, (here + 1) % 3
+    return (xs[below, k + 1] - xs[above, k + 1]) * 0.5, (ys[below, k + 1] - ys[above, k + 1]) * 0.5
+
+
 @row_loop
-def measure_row(xs, ys, here, count, steps, kinds, low, high, reach, width, height, mode):
+def any_is_longer(xs, ys, here, count):
+    """Whether any pixel of a row takes more than one sample."""
+    found = np.int64(0)
+    for k in range(np.uint64(count)):
+        found += np.int64(is_longer(*step_along_row(xs, ys, here, k)) | is_longer(*step_along_column(xs, ys, here, k)))
+    return found > 0
+
+
+@row_loop
+def measure_row(xs, ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode):
     """Each pixel's two steps (x, y along a row, x, y along a column), as far as they are averaged over; how many samples each
     takes, and where the footprint lies, in the terms of :func:`classify`."""
-    above, below = (here + 2) % 3, (here + 1) % 3
+    if not any_is_longer(xs, ys, here, count):
+        for k in range(count):
+            steps[0, k], steps[1, k], steps[2, k], steps[3, k] = 0.0, 0.0, 0.0, 0.0
+            kinds[0, k], kinds[1, k], kinds[2, k] = 1, 1, MIXED
+        return
     for k in range(count):
-        dx, dy = (xs[here, k + 2] - xs[here, k]) * 0.5, (ys[here, k + 2] - ys[here, k]) * 0.5
-        part = averaged_part(dx, dy)
-        steps[0, k], steps[1, k] = part * dx, part * dy
+        dx, dy = step_along_row(xs, ys, here, k)
+        steps[0, k], steps[1, k] = averaged_step(dx, dy, variance)
         kinds[0, k] = sample_count(dx, dy)
-        dx, dy = (xs[below, k + 1] - xs[above, k + 1]) * 0.5, (ys[below, k + 1] - ys[above, k + 1]) * 0.5
-        part = averaged_part(dx, dy)
-        steps[2, k], steps[3, k] = part * dx, part * dy
+        dx, dy = step_along_column(xs, ys, here, k)
+        steps[2, k], steps[3, k] = averaged_step(dx, dy, variance)
         kinds[1, k] = sample_count(dx, dy)
     for k in range(count):
         x, y = xs[here, k + 1], ys[here, k + 1]
@@ -208,6 +235,9 @@ def average_run(
         is_placed = fits_blocks(x_low, x_high, y_low, y_high, height, width, channels)
         x_origin, y_origin = math.floor(x_low), math.floor(y_low)
     first = from_here + (int(y_origin) * width + int(x_origin)) * channels
+    place, there, there_size = target, to_here, target_size
+    if across * down > 1:
+        place, there, there_size = sampled, np.int64(0), size
     for k in range(across * down):
         u, v = sample_offset(k % across, across), sample_offset(k // across, down)
         inner, beyond = count, np.int64(0)
@@ -221,12 +251,13 @@ def average_run(
             sample_points(xs, ys, steps, u, v, start, count, buffers[0], buffers[1])
             inner, beyond = classify(buffers[0], buffers[1], count, buffers[7], low, high, reach, width, height, mode, False)
         sample_row(
-            kernel, source, first, source_size, sampled, np.int64(0), size, planes, buffers, count, inner, beyond,
+            kernel, source, first, source_size, place, there, there_size, planes, buffers, count, inner, beyond,
             height, width, channels, mode, cval, below_one, interpolation, lead if k % across == 0 else 0, 0,
             spill, is_placed,
         )  # fmt: skip
-        add_samples(sums, sampled, planes * size, k)
-    for p in range(planes):
+        if across * down > 1:
+            add_samples(sums, sampled, planes * size, k)
+    for p in range(planes if across * down > 1 else 0):
         store_means(sums, p * size, target, to_here + p * target_size, size, across * down)
 
 

@@ -20,9 +20,11 @@ from .cpu_antialias import (
     footprint_buffers,
     measure_row,
     sample_points,
+    step_along_column,
+    step_along_row,
 )
 from .cpu_pull import clear_row, pull_samples, pull_stage, rows_reached
-from .footprints import averaged_part_pull, sample_offset
+from .footprints import averaged_step_pull, sample_offset
 from .rows import BEYOND, TILE_COLUMNS, apply_stage, classify, map_row, row_buffers, sampling_extent, start_row
 
 
@@ -44,7 +46,8 @@ def gradient_buffers(grad_out, table, cval):
 
 @driver
 def pull_antialiased_tiles(
-    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, tiles_per_group, grads, first, last
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, variance,
+    tiles_per_group, grads, first, last
 ):  # fmt: skip
     """Pull the output gradient back to the packed parameters, for groups ``first`` to ``last`` of tiles.
 
@@ -59,15 +62,16 @@ def pull_antialiased_tiles(
         start = group % groups * tiles_per_group
         for tile in range(start, min(tiles, start + tiles_per_group)):
             pull_antialiased_tile(
-                images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, grads[group], target,
-                0, images.shape[2], buffers, footprint, memory, group // groups * tiles + tile,
+                images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, variance,
+                grads[group], target, 0, images.shape[2], buffers, footprint, memory, group // groups * tiles + tile,
             )  # fmt: skip
     return 0
 
 
 @driver
 def scatter_antialiased_strips(
-    images, grad_images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, strips, first, last
+    images, grad_images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, variance,
+    strips, first, last
 ):  # fmt: skip
     """Add the output gradient to the image gradient, for strips ``first`` to ``last``, counted image by image.
 
@@ -81,7 +85,7 @@ def scatter_antialiased_strips(
         top, bottom = height * (strip % strips) // strips, height * (strip % strips + 1) // strips
         for tile in range(tiles):
             pull_antialiased_tile(
-                images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, no_grads, target,
+                images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, variance, no_grads, target,
                 top, bottom, buffers, footprint, memory, strip // strips * tiles + tile,
             )  # fmt: skip
     return 0
@@ -89,7 +93,7 @@ def scatter_antialiased_strips(
 
 @row_loop
 def pull_antialiased_tile(
-    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, grads, target,
+    images, grad_out, grid, table, params, cval, below_one, interpolation, mode, kernel, variance, grads, target,
     top, bottom, buffers, footprint, memory, tile,
 ):  # fmt: skip
     """Add a tile's share to the gradient of the parameters, unless ``grads`` is empty, and to rows ``top`` to ``bottom`` of the
@@ -114,7 +118,7 @@ def pull_antialiased_tile(
         if row < row_start:
             continue
         here = (row + 1) % 3
-        measure_row(point_xs, point_ys, here, count, steps, kinds, low, high, reach, width, height, mode)
+        measure_row(point_xs, point_ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode)
         clear_sums(sums, count)
         grad_at = n * planes * rows * columns * channels + (row * columns + column_start) * channels
         start = np.int64(0)
@@ -128,7 +132,7 @@ def pull_antialiased_tile(
                 )  # fmt: skip
             start = stop
         if grads.size > 0:
-            pull_footprints(point_xs, point_ys, here, count, sums, gx, gy)
+            pull_footprints(point_xs, point_ys, here, count, variance, sums, gx, gy)
             pull_row(
                 table, params_row, row - 1, column_start - 1, count + 2, stage_xs, stage_ys, gx[row % 3], gy[row % 3], grads
             )
@@ -192,20 +196,18 @@ def add_slopes(sums, start, count, u, v, slopes):
 
 
 @row_loop
-def pull_footprints(xs, ys, here, count, sums, gx, gy):
+def pull_footprints(xs, ys, here, count, variance, sums, gx, gy):
     """From the cotangents of a row's centres and averaged steps to those of the points that :func:`measure_row` took."""
     above, below = (here + 2) % 3, (here + 1) % 3
     for k in range(count):
         gx[here, k + 1] += sums[0, k]
         gy[here, k + 1] += sums[1, k]
-        dx, dy = (xs[here, k + 2] - xs[here, k]) * 0.5, (ys[here, k + 2] - ys[here, k]) * 0.5
-        g, h = averaged_part_pull(dx, dy, sums[2, k], sums[3, k])
+        g, h = averaged_step_pull(*step_along_row(xs, ys, here, k), variance, sums[2, k], sums[3, k])
         gx[here, k + 2] += 0.5 * g
         gy[here, k + 2] += 0.5 * h
         gx[here, k] -= 0.5 * g
         gy[here, k] -= 0.5 * h
-        dx, dy = (xs[below, k + 1] - xs[above, k + 1]) * 0.5, (ys[below, k + 1] - ys[above, k + 1]) * 0.5
-        g, h = averaged_part_pull(dx, dy, sums[4, k], sums[5, k])
+        g, h = averaged_step_pull(*step_along_column(xs, ys, here, k), variance, sums[4, k], sums[5, k])
         gx[below, k + 1] += 0.5 * g
         gy[below, k + 1] += 0.5 * h
         gx[above, k + 1] -= 0.5 * g

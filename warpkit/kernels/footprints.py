@@ -1,9 +1,14 @@
 """The footprint of an output pixel in the source, which antialiasing averages over. Shared by CPU and CUDA.
 
 A step of one output pixel along x or y leads ``(dx, dy)`` through the source, found as half the way between the source points
-of the two neighbours. Where it is longer than a source pixel, the picture is averaged along it: over the part 1 - 1/s^2 of a
-step of length s. Together with the tent of bilinear sampling, whose variance is 1/6, that box has the variance of the pixel's
-own, s^2 / 12, but for 1 / (12 s^2); and it shrinks to nothing where nothing is made smaller, without a seam.
+of the two neighbours. Where its length s is more than a source pixel, the picture is averaged along a part of it, the square of
+which is
+
+    1 - 12 v / s^2 + (12 v - 1) / s^4
+
+with the variance v of the sampling kernel: 1/6 for the tent of bilinear sampling, for which the part is 1 - 1/s^2, and b/3 for
+the cubic ones. Box and kernel together then have the variance of the pixel's own box, s^2 / 12, but for (12 v - 1) / (12 s^2);
+and the box shrinks to nothing where nothing is made smaller, without a seam.
 """
 
 from __future__ import annotations
@@ -19,28 +24,48 @@ SLACK = 1e-6
 
 
 @inlined
-def averaged_part(dx, dy):
-    """What part of a step is averaged over: 0 up to the length of one pixel, or where there is no next point (NaN)."""
-    square = dx * dx + dy * dy
-    return 1.0 - 1.0 / square if square > 1.0 else 0.0
+def squared_part(square, variance):
+    """The square of what part of a step is averaged over, from that of its length, which is more than 1."""
+    return 1.0 - 12.0 * variance / square + (12.0 * variance - 1.0) / (square * square)
 
 
 @inlined
-def averaged_part_pull(dx, dy, gx, gy):
-    """The cotangent of a step ``d`` for the cotangent ``g`` of ``averaged_part(d) d``."""
+def averaged_step(dx, dy, variance):
+    """As much of a step as is averaged over: none up to a length of one pixel, or where there is no next point (NaN)."""
     square = dx * dx + dy * dy
-    if square > 1.0:
-        part = 1.0 - 1.0 / square
-        along = 2.0 * (gx * dx + gy * dy) / (square * square)
-        return part * gx + along * dx, part * gy + along * dy
-    return 0.0, 0.0
+    if not square > 1.0:
+        return 0.0, 0.0
+    part = math.sqrt(max(squared_part(square, variance), 0.0))
+    return part * dx, part * dy
+
+
+@inlined
+def averaged_step_pull(dx, dy, variance, gx, gy):
+    """The cotangent of a step for that of :func:`averaged_step`."""
+    square = dx * dx + dy * dy
+    if not square > 1.0:
+        return 0.0, 0.0
+    squared = squared_part(square, variance)
+    if not squared > 0.0:
+        return 0.0, 0.0
+    part = math.sqrt(squared)
+    # d(part) / ds, divided by s
+    slope = (12.0 * variance - 2.0 * (12.0 * variance - 1.0) / square) / (square * square * part)
+    along = slope * (gx * dx + gy * dy)
+    return part * gx + along * dx, part * gy + along * dy
+
+
+@inlined
+def is_longer(dx, dy):
+    """Whether a step takes more than one sample."""
+    return dx * dx + dy * dy > (1.0 + SLACK) * (1.0 + SLACK)
 
 
 @inlined
 def sample_count(dx, dy):
     """How many samples along a step are at most a source pixel apart."""
-    length = math.sqrt(dx * dx + dy * dy)
-    if length > 1.0 + SLACK:
+    if is_longer(dx, dy):
+        length = math.sqrt(dx * dx + dy * dy)
         return int(min(math.ceil(length - SLACK), float(LARGEST_COUNT)))
     return 1
 
