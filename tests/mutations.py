@@ -24,7 +24,7 @@ FAULTS = (
     ("warpkit/kernels/maps.py", "w = w if w > 0 else math.nan", "w = w if w != 0 else math.nan", BAD_INPUT),
     ("warpkit/kernels/maps.py", "sums[at + 1] += g * y", "sums[at + 1] += g * x", "tests/test_derivatives.py"),
     ("warpkit/kernels/maps.py", "slope = 2.0 * (radial_log(", "slope = 1.0 * (radial_log(", "tests/test_transforms.py"),
-    ("warpkit/checks.py", "if not np.isfinite(number):", "if np.isnan(number):", BAD_OPTIONS),
+    ("warpkit/checks.py", "if not np.isfinite(number):", "if np.isnan(number):", BAD_TRANSFORMS),
     ("warpkit/checks.py", "> SINGULAR * magnitude", ">= 0 * magnitude", BAD_INPUT),
     ("warpkit/checks.py", "if rows < 1 or columns < 1:", "if rows < 0 or columns < 0:", BAD_OPTIONS),
     ("warpkit/checks.py", "if len(src) < minimum:", "if len(src) < minimum - 1:", BAD_TRANSFORMS),
