@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from command import PHOTO, invoke, leftovers
 
-from warpkit_cli import doctor, journal
+from warpkit_cli import doctor, drawing, journal
 
 pytestmark = pytest.mark.usefixtures("five_pictures")
 
@@ -107,3 +107,28 @@ def test_transparency_of_floats_stays_float() -> None:
     moved = tifffile.imread("out.tif")
     assert moved.dtype == np.float32
     assert np.allclose(moved[:, 1:, 3], pixels[:, :-1, 3], atol=1e-6)
+
+
+SHOWN = {
+    "16 bits, grey": (np.full((2, 3), 65535, np.uint16), 255),
+    "float, grey": (np.full((2, 3, 1), 0.4, np.float32), 102),
+    "transparent": (np.zeros((2, 3, 4), np.uint8), 255),
+    "colours": (np.full((2, 3, 3), 9, np.uint8), 9),
+}
+
+
+@pytest.mark.parametrize(("pixels", "expected"), SHOWN.values(), ids=SHOWN)
+def test_figures_show_pixels_of_any_kind(pixels: np.ndarray, expected: int) -> None:
+    shown = drawing.as_displayable(pixels)
+    assert (shown.shape, shown.dtype) == ((2, 3, 3), np.uint8)
+    assert (shown == expected).all()
+
+
+def test_show_tells_what_cannot_be_shown() -> None:
+    turned = {"format": "warpkit-transform", "version": 1, "direction": "inverse"}
+    behind = {"type": "projective", "matrix": [[-1, 0, 0], [0, -1, 0], [0, 0, -1]]}
+    Path("behind.json").write_text(json.dumps(turned | behind))
+    Path("in/bad.png").write_bytes(b"")
+    done = invoke("show", "in/bad.png", "--map", "behind.json", "-o", "figure.png", code=1)
+    assert "in/bad.png: the file is empty" in done.stderr
+    assert "horizon" in invoke("show", "in/0.png", "--map", "behind.json", "-o", "figure.png", code=1).stderr
