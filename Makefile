@@ -31,7 +31,7 @@ test-faults: .venv/test-installed
 test-mutations: .venv/test-installed
 	.venv/bin/python tests/mutations.py
 
-# How much of the code the tests execute, by line and by branch: some ten minutes, since kernels run without their compiler.
+# How much of the code the tests execute, by line and by branch: a quarter of an hour or more, since kernels run without their compiler.
 test-coverage: .venv/coverage-installed
 	.venv/bin/python tests/covered.py
 
