@@ -117,9 +117,13 @@ def store(result: NDArray[Any], out: NDArray[Any]) -> None:
 
 def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels: int) -> NDArray[Any]:
     """``cval``, for each channel or for all, in the working type; for integers rounded, and refused outside their range."""
-    if np.ndim(cval) == 0:
+    try:
+        rank = np.ndim(cval)
+    except ValueError:
+        raise ValueError("cval must be a number or one for each channel, got a ragged sequence") from None
+    if rank == 0:
         return np.full(channels, _fill_number("cval", cval, dtype), dtype=working_type(carrier))
-    if np.ndim(cval) != 1 or len(cval) != channels:
+    if rank != 1 or len(cval) != channels:
         raise ValueError(f"cval must be a number or one for each channel ({channels}), got shape {np.shape(cval)}")
     return np.array([_fill_number(f"cval[{c}]", cval[c], dtype) for c in range(channels)], dtype=working_type(carrier))
 
