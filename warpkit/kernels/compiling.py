@@ -3,7 +3,7 @@
 The decorators:
 
 ``shared``
-    per-point functions of :mod:`maps` and :mod:`taps`, in the dialect that the CPU and CUDA targets both compile: no
+    per-point functions of the maps and of :mod:`taps`, in the dialect that the CPU and CUDA targets both compile: no
     exceptions, no allocation, no slicing, ``math`` for scalars.
 ``row_loop``
     loops over a row buffer. Their array arguments never overlap, and telling LLVM so is what lets it use vectors.

@@ -16,7 +16,8 @@ import numpy as np
 
 from .compiling import driver, inlined, row_loop, row_sum
 from .cpu_scatter import scatter_run
-from .maps import AFFINE, PROJECTIVE, THIN_PLATE, THIN_PLATE_HEADER, affine_cotangent, map_pull, projective_pull, radial
+from .maps import AFFINE, PROJECTIVE, THIN_PLATE, map_pull
+from .matrix_maps import affine_cotangent, projective_pull
 from .rows import (
     BEYOND,
     INSIDE,
@@ -36,6 +37,7 @@ from .rows import (
     split_row,
 )
 from .separable import separable_slope_run
+from .spline_maps import THIN_PLATE_HEADER, radial
 from .taps import BILINEAR, CONSTANT, EDGE, bilinear_slopes, tap
 
 

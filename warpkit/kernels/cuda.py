@@ -17,7 +17,8 @@ import numpy as np
 
 from .compiling import inlined, is_integer, shared
 from .cuda_target import cuda, kernel
-from .maps import AFFINE, affine, map_point, projective
+from .maps import AFFINE, map_point
+from .matrix_maps import affine, projective
 from .rows import BEYOND, INSIDE, region_of_box, sampling_extent
 from .separable import clip, sum_at_border
 from .taps import BILINEAR, NEAREST, bilinear, bilinear_axis, nearest_axis, split, tap, tap_index, to_pixel

@@ -18,14 +18,8 @@ from .compiling import bits_of, inlined, pick, shared
 from .cuda import pipeline_point, region_of_point, separable_axis, target_start
 from .cuda_sums import add_share, is_finite, unit_exponent
 from .cuda_target import FLOAT64, cuda, device, kernel
-from .maps import (
-    DISPLACEMENT,
-    displacement_corners,
-    displacement_cotangent,
-    inverse_cotangent,
-    map_point,
-    map_pull,
-)
+from .field_maps import displacement_corners, displacement_cotangent
+from .maps import DISPLACEMENT, inverse_cotangent, map_point, map_pull
 from .rows import BEYOND
 from .separable import sum_at_border
 from .taps import BILINEAR, CUBIC, NEAREST, bilinear_axis, bilinear_slopes, nearest_axis, tap, tap_index

@@ -19,8 +19,9 @@ import math
 import numpy as np
 
 from .compiling import allocating, row_loop, row_loop_inlined, row_sum, shared
-from .maps import THIN_PLATE, THIN_PLATE_HEADER, radial, thin_plate_plane
+from .maps import THIN_PLATE
 from .rows import TILE_COLUMNS, TILE_ROWS
+from .spline_maps import THIN_PLATE_HEADER, radial, thin_plate_plane
 
 SPACING = 16
 BLOCK = 64

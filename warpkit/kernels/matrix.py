@@ -10,7 +10,8 @@ import numpy as np
 
 from .compiling import inlined, row_loop_inlined
 from .inside import place, place_nearest
-from .maps import AFFINE, PROJECTIVE, affine, projective
+from .maps import AFFINE, PROJECTIVE
+from .matrix_maps import affine, projective
 from .taps import FILL, near_range
 
 # Relative error of a homography's coordinates, in units of their terms: some roundings of float64.

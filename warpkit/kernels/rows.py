@@ -8,17 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from .compiling import allocating, bits_of, float_of, inlined, prefetch, row_loop, shared
-from .maps import (
-    AFFINE,
-    PROJECTIVE,
-    THIN_PLATE,
-    THIN_PLATE_HEADER,
-    affine,
-    map_point,
-    projective,
-    radial,
-    thin_plate_plane,
-)
+from .maps import AFFINE, PROJECTIVE, THIN_PLATE, map_point
+from .matrix_maps import affine, projective
+from .spline_maps import THIN_PLATE_HEADER, radial, thin_plate_plane
 from .taps import BILINEAR, CUBIC, bilinear_taps, near_range, to_pixel
 
 TILE_ROWS = 64

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .compiling import allocating, driver, multiply_add, row_loop, row_loop_inlined
 from .cpu_matrix import matrix_buffers
 from .inside import sample_blocks, spill_buffer
-from .maps import affine
+from .matrix_maps import affine
 from .rows import TILE_ROWS, tile_bounds
 from .taps import CONSTANT, EDGE, split, to_pixel
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
-from ..kernels.maps import DISPLACEMENT, DISPLACEMENT_HEADER
+from ..kernels.field_maps import DISPLACEMENT_HEADER
+from ..kernels.maps import DISPLACEMENT
 from ..kernels.stages import Stage
 from .base import Transform, read_only
 from .inverse import Inverse

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
-from ..kernels.maps import THIN_PLATE, THIN_PLATE_HEADER
+from ..kernels.maps import THIN_PLATE
+from ..kernels.spline_maps import THIN_PLATE_HEADER
 from ..kernels.stages import Stage
 from .base import Transform, read_only, restore
 from .inverse import Inverse
@@ -180,7 +181,7 @@ class _System:
         return matrix, fixed
 
     def pack(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The spline through ``values`` as the kernel reads it, see :func:`warpkit.kernels.maps.thin_plate`."""
+        """The spline through ``values`` as the kernel reads it, see :func:`warpkit.kernels.spline_maps.thin_plate`."""
         count = len(values)
         solution = self.solve(np.vstack([values, np.zeros((3, 2))]))
         header = np.concatenate([[count, *self._centre, self._inverse_scale], solution[count:, 0], solution[count:, 1]])
