@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from warpkit import Transform
 
 HEADER = ["source_x", "source_y", "target_x", "target_y"]
-MODELS = ("affine", "projective", "tps")
+AFFINE_MODELS = ("affine", "similarity", "euclidean", "translation")
+MODELS = (*AFFINE_MODELS, "projective", "tps")
 
 
 def read_pairs(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -48,8 +49,8 @@ def fit_inverse_map(path: Path, model: str, smoothing: float = 0.0) -> Transform
 
     source, target = read_pairs(path)
     try:
-        if model == "affine":
-            return wk.Affine.fit(target, source)
+        if model in AFFINE_MODELS:
+            return wk.Affine.fit(target, source, model)
         if model == "projective":
             return wk.Projective.fit(target, source)
         return wk.ThinPlateSpline.fit(target, source, smoothing)

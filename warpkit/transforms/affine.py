@@ -12,7 +12,9 @@ from .. import checks
 from ..kernels.maps import AFFINE
 from ..kernels.stages import Stage
 from .base import Transform, read_only
-from .fitting import normalising_matrix
+from .fitting import affine_fit, similarity_fit, weighted_pairs
+
+_FEWEST_POINTS = {"affine": 3, "similarity": 2, "euclidean": 2, "translation": 1}
 
 
 class Affine(Transform):
@@ -95,22 +97,34 @@ class Affine(Transform):
         return cls([[a, b, x - (a * x + b * y)], [d, e, y - (d * x + e * y)]])
 
     @classmethod
-    def fit(cls, src: ArrayLike, dst: ArrayLike) -> Affine:
-        """The affine map that takes ``src`` (n, 2) nearest to ``dst`` (n, 2) in least squares; exact for three points.
+    def fit(cls, src: ArrayLike, dst: ArrayLike, model: str = "affine", *, weights: ArrayLike | None = None) -> Affine:
+        """The map of a kind that takes ``src`` (n, 2) nearest to ``dst`` (n, 2) in least squares.
+
+        Parameters
+        ----------
+        src, dst : (n, 2)
+            Corresponding points (x, y) in pixels.
+        model : {"affine", "similarity", "euclidean", "translation"}
+            Any affine map (at least three points, exact for three); scaling, turn and shift (two, exact for two); turn and
+            shift (two); shift (one). None but the first mirrors (Umeyama 1991).
+        weights : (n,), optional
+            Of the squared distances, at least 0.
 
         Raises
         ------
         ValueError
-            If there are fewer than three points or they lie on a line.
+            If there are too few points, or they do not determine the map: all on one line for an affine map, one single point
+            for the next two.
         """
-        src, dst = checks.point_pairs(src, dst, 3)
-        normalise = normalising_matrix("src", src)
-        design = np.column_stack([src, np.ones(len(src))]) @ normalise.T
-        singular_values = np.linalg.svd(design, compute_uv=False)
-        if singular_values[-1] <= checks.SINGULAR * singular_values[0]:
-            raise ValueError("src must not lie on one line")
-        solution = np.linalg.lstsq(design, dst, rcond=None)[0]
-        return cls(solution.T @ normalise)
+        if model not in _FEWEST_POINTS:
+            raise ValueError(f"model must be one of {', '.join(map(repr, _FEWEST_POINTS))}, got {model!r}")
+        points = weighted_pairs(src, dst, weights, _FEWEST_POINTS[model])
+        if model == "affine":
+            return cls(affine_fit(*points))
+        if model == "translation":
+            from_points, to_points, shares = points
+            return cls.translation(*np.average(to_points - from_points, axis=0, weights=shares))
+        return cls(similarity_fit(*points, keeps_size=model == "euclidean"))
 
     @property
     def inverse(self) -> Affine:
