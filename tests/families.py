@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from more_families import MORE_FAMILIES
 
 import warpkit as wk
 
@@ -32,6 +33,7 @@ FAMILIES = {
     "composition": COMPOSITION,
     "inverse of composition": COMPOSITION.inverse,
     "composition with spline": AFFINE @ SPLINE,
+    **MORE_FAMILIES,
 }
 every_family = pytest.mark.parametrize("transform", FAMILIES.values(), ids=FAMILIES)
 

@@ -16,6 +16,7 @@ from .compiling import shared
 from .elementary import solve_2x2
 from .field_maps import displacement, displacement_jacobian, displacement_pull
 from .matrix_maps import affine, affine_jacobian, affine_pull, projective, projective_jacobian, projective_pull
+from .polar_maps import polar, polar_inverse, polar_jacobian, polar_pull
 from .spline_maps import thin_plate, thin_plate_jacobian, thin_plate_pull, thin_plate_start
 
 # The kinds of stage. A negative kind is the inverse of the positive one.
@@ -23,6 +24,8 @@ AFFINE = 1
 PROJECTIVE = 2
 THIN_PLATE = 3
 DISPLACEMENT = 4
+POLAR = 5
+HAVE_FORMULA_FOR_INVERSE = (POLAR,)
 
 INVERSE_TOLERANCE = 1e-8
 INVERSE_STEPS = 50
@@ -37,7 +40,9 @@ def forward_point(kind, x, y, params, at):
         return projective(x, y, params, at)
     if kind == THIN_PLATE:
         return thin_plate(x, y, params, at)
-    return displacement(x, y, params, at)
+    if kind == DISPLACEMENT:
+        return displacement(x, y, params, at)
+    return polar(x, y, params, at)
 
 
 @shared
@@ -48,7 +53,9 @@ def forward_jacobian(kind, x, y, params, at):
         return projective_jacobian(x, y, params, at)
     if kind == THIN_PLATE:
         return thin_plate_jacobian(x, y, params, at)
-    return displacement_jacobian(x, y, params, at)
+    if kind == DISPLACEMENT:
+        return displacement_jacobian(x, y, params, at)
+    return polar_jacobian(x, y, params, at)
 
 
 @shared
@@ -59,7 +66,9 @@ def forward_pull(kind, x, y, gx, gy, params, at, grads):
         return projective_pull(x, y, gx, gy, params, at, grads)
     if kind == THIN_PLATE:
         return thin_plate_pull(x, y, gx, gy, params, at, grads)
-    return displacement_pull(x, y, gx, gy, params, at, grads)
+    if kind == DISPLACEMENT:
+        return displacement_pull(x, y, gx, gy, params, at, grads)
+    return polar_pull(x, y, gx, gy, params, at, grads)
 
 
 @shared
@@ -71,7 +80,7 @@ def inverse_start(kind, x, y, params, at):
 
 
 @shared
-def inverse_point(kind, x, y, params, at):
+def newton_point(kind, x, y, params, at):
     """The point that a map sends to (x, y), by Newton's method with halved steps; NaN where none is found.
 
     Found means within ``INVERSE_TOLERANCE`` pixels of (x, y), times the coordinates' magnitude beyond 1,000 pixels.
@@ -101,6 +110,14 @@ def inverse_point(kind, x, y, params, at):
     if error <= tolerance:
         return u, v
     return math.nan, math.nan
+
+
+@shared
+def inverse_point(kind, x, y, params, at):
+    """The point that a map sends to (x, y): in closed form where there is one."""
+    if kind == POLAR:
+        return polar_inverse(x, y, params, at)
+    return newton_point(kind, x, y, params, at)
 
 
 @shared

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from . import maps
 
+_NANOSECONDS = {maps.AFFINE: 0.3, maps.PROJECTIVE: 0.8, maps.DISPLACEMENT: 10.0, maps.POLAR: 10.0}
+
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """A read-only view: kernels take all their inputs so, or Numba would compile one more variant for arrays that are."""
@@ -29,11 +31,9 @@ class Stage(NamedTuple):
     @property
     def nanoseconds(self) -> float:
         """Rough time per point, good enough to choose how much work one call should hold."""
-        if abs(self.kind) == maps.THIN_PLATE:
-            time = 2.0 + 2.0 * float(self.params[0])
-        else:
-            time = {maps.AFFINE: 0.3, maps.PROJECTIVE: 0.8, maps.DISPLACEMENT: 10.0}[abs(self.kind)]
-        return time if self.kind > 0 else 8.0 * time
+        kind = abs(self.kind)
+        time = 2.0 + 2.0 * float(self.params[0]) if kind == maps.THIN_PLATE else _NANOSECONDS[kind]
+        return 8.0 * time if self.kind < 0 and kind not in maps.HAVE_FORMULA_FOR_INVERSE else time
 
 
 class Pipeline(NamedTuple):

@@ -5,6 +5,7 @@ from .base import Transform, transform_from_json
 from .composition import Composition
 from .displacement import DisplacementField
 from .inverse import Inverse
+from .polar import Polar
 from .projective import Projective
 from .thin_plate import ThinPlateSpline
 
@@ -13,6 +14,7 @@ __all__ = [
     "Composition",
     "DisplacementField",
     "Inverse",
+    "Polar",
     "Projective",
     "ThinPlateSpline",
     "Transform",

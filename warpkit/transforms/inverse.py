@@ -1,4 +1,4 @@
-"""Inverses without a formula, found point by point."""
+"""Inverses that are not a map of the same family."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..kernels.maps import DISPLACEMENT, THIN_PLATE
+from ..kernels.maps import DISPLACEMENT, POLAR, THIN_PLATE
 from ..kernels.stages import Stage
 from .base import Transform, from_fields, to_fields
 
+_KINDS = (THIN_PLATE, DISPLACEMENT, POLAR)
+
 
 class Inverse(Transform):
-    """The inverse of a thin-plate spline or a displacement field, by Newton's method at each point.
+    """The inverse of a map of a family that does not hold it: a formula for polar maps, else Newton's method at each point.
 
-    A point is found when the original map sends it to within 1e-8 pixels (times the coordinates' magnitude beyond 1,000
-    pixels) of where it should go. Where none is found, because the map folds there or does not reach the point, the value is
-    NaN: in a warp such a pixel is outside the image and gets ``cval``. Where the map folds, one of the several points is found.
+    By Newton's method, a point is found when the original map sends it to within 1e-8 pixels (times the coordinates' magnitude
+    beyond 1,000 pixels) of where it should go. Where none is found, because the map folds there or does not reach the point,
+    the value is NaN: in a warp such a pixel is outside the image and gets ``cval``. Where the map folds, one of the several
+    points is found.
 
     Parameters
     ----------
-    original : ThinPlateSpline or DisplacementField
+    original : ThinPlateSpline, DisplacementField or Polar
         Usually written ``original.inverse``.
     """
 
@@ -30,8 +33,8 @@ class Inverse(Transform):
     def __init__(self, original: Transform) -> None:
         if not isinstance(original, Transform):
             raise TypeError(f"original must be a transform, got {type(original).__name__}")
-        if [stage.kind for stage in original._stages()] not in ([THIN_PLATE], [DISPLACEMENT]):
-            raise TypeError(f"original must be a spline or a displacement field, got {type(original).__name__}")
+        if [stage.kind for stage in original._stages()] not in [[kind] for kind in _KINDS]:
+            raise TypeError(f"original must be of a family that does not hold its inverses, got {type(original).__name__}")
         self.original = original
 
     @property
