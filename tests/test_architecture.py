@@ -110,7 +110,10 @@ def test_imports_do_not_run_in_circles(name):
 
 # --- public names ----------------------------------------------------------------------------------------------------------
 
-FAMILIES = [wk.Affine, wk.Composition, wk.DisplacementField, wk.Inverse, wk.Polar, wk.Projective, wk.ThinPlateSpline]
+FAMILIES = [
+    *(wk.Affine, wk.Composition, wk.Cylindrical, wk.DisplacementField, wk.Inverse),
+    *(wk.Polar, wk.Projective, wk.Swirl, wk.ThinPlateSpline),
+]
 SAMPLING_FUNCTIONS = [name for name in wk.__all__ if name.removesuffix("_vjp") in ("warp", "warp_batch", "sample")]
 
 

@@ -99,6 +99,14 @@ def test_the_centre_has_a_place_unless_the_radius_begins_at_one_pixel():
     assert np.isnan(wk.Polar(CENTER, RADIUS, SHAPE, "log").inverse(CENTER)).all()
 
 
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_pixel_at_the_centre_leaves_gradients_finite(spacing):
+    picture = smooth_picture()
+    for inverse_map in (wk.Polar((30, 20), RADIUS, SHAPE, spacing), wk.Polar((30, 20), RADIUS, SHAPE, spacing).inverse):
+        _, pullback = wk.warp_vjp(picture, inverse_map, mode="edge")
+        assert np.isfinite(pullback(picture)[1]).all()
+
+
 @pytest.mark.parametrize("spacing", ["log", "log1p"])
 def test_a_radius_beyond_all_numbers_is_no_point(spacing):
     assert np.isnan(wk.Polar(CENTER, RADIUS, SHAPE, spacing)([1e6, 3.0])).all()
@@ -129,3 +137,80 @@ BAD_POLAR = {
 def test_bad_polar_parameters_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         wk.Polar(*arguments)
+
+
+# --- swirls ----------------------------------------------------------------------------------------------------------------
+
+
+@given(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), st.floats(-20, 20), st.floats(0.5, 500), st.floats(-7, 7))
+def test_swirl_points_are_scikit_images(center, strength, radius, rotation):
+    points = picture_points()
+    expected = skimage_maps._swirl_mapping(points.copy(), center, rotation, strength, radius)
+    swirl = wk.Swirl(center, strength, radius, rotation)
+    assert np.allclose(swirl(points), expected, rtol=0, atol=PEER_PX)
+    assert np.allclose(swirl.inverse(swirl(points)), points, rtol=0, atol=ROUND_TRIP_PX)
+
+
+def test_a_swirled_picture_is_scikit_images():
+    picture = smooth_picture()
+    expected = skimage.transform.swirl(picture, CENTER, 2, 40, 0.5, mode="reflect")
+    assert np.allclose(wk.warp(picture, wk.Swirl(CENTER, 2, 40, 0.5), mode="reflect"), expected, rtol=0, atol=PEER_PX)
+
+
+def test_a_swirl_turns_its_centre_by_its_strength():
+    swirl = wk.Swirl((30, 20), 0.7, 50, 0.1)
+    assert swirl([30.0, 20.0]).tolist() == [30, 20]
+    cos, sin = math.cos(0.8), math.sin(0.8)
+    assert np.allclose(swirl.jacobian([30.0, 20.0]), [[cos, -sin], [sin, cos]], rtol=0, atol=1e-15)
+    _, pullback = wk.warp_vjp(smooth_picture(), swirl)
+    assert np.isfinite(pullback(smooth_picture())[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((math.nan, 0), 1, 5), "center"),
+        ((CENTER, math.inf, 5), "strength"),
+        ((CENTER, 1, 0), "radius"),
+        ((CENTER, 1, -3), "radius"),
+        ((CENTER, 1, 5, math.nan), "rotation"),
+    ],
+)
+def test_bad_swirl_parameters_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        wk.Swirl(*arguments)
+
+
+# --- cylinders -------------------------------------------------------------------------------------------------------------
+
+
+def test_cylinder_points_are_opencvs():
+    focal_length, center = 70.0, (31.25, 18.75)
+    camera = np.array([[focal_length, 0, center[0]], [0, focal_length, center[1]], [0, 0, 1]], dtype=np.float32)
+    warper = cv2.PyRotationWarper("cylindrical", focal_length)
+    points = picture_points(50)
+    # OpenCV's cylinder has its origin where the camera looks
+    expected = [np.add(warper.warpPoint(tuple(point), camera, np.eye(3, dtype=np.float32)), center) for point in points]
+    assert np.allclose(wk.Cylindrical(focal_length, center).inverse(points), expected, rtol=0, atol=1e-4)
+
+
+@given(st.floats(5, 1e4), st.tuples(st.floats(-100, 100), st.floats(-100, 100)), st.integers(0, 100))
+def test_the_cylinder_and_the_plane_are_inverses(focal_length, center, seed):
+    cylinder = wk.Cylindrical(focal_length, center)
+    points = picture_points(20, seed)
+    assert np.allclose(cylinder(cylinder.inverse(points)), points, rtol=1e-10, atol=ROUND_TRIP_PX)
+
+
+def test_a_cylinder_has_no_point_a_quarter_turn_away_and_beyond():
+    cylinder = wk.Cylindrical(10, (0, 0))
+    assert np.isfinite(cylinder([[15.7, 3.0], [-15.7, 3.0]])).all()
+    assert np.isnan(cylinder([[15.8, 3.0], [-15.8, 3.0], [1e9, 3.0], [31.0, 0.0]])).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((0, CENTER), "focal_length"), ((math.nan, CENTER), "focal_length"), ((5, (math.inf, 0)), "center"), ((5, 3), "center")],
+)
+def test_bad_cylinders_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        wk.Cylindrical(*arguments)

@@ -94,6 +94,14 @@ def not_negative(name: str, value: Any) -> float:
     return number
 
 
+def positive(name: str, value: Any) -> float:
+    """``value`` as a finite float above 0."""
+    number = finite_number(name, value)
+    if number <= 0:
+        raise ValueError(f"{name} must be positive, got {number:g}")
+    return number
+
+
 def points(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Points (..., 2) in (x, y) order."""
     array = finite_array(name, value)

@@ -16,7 +16,20 @@ from .compiling import shared
 from .elementary import solve_2x2
 from .field_maps import displacement, displacement_jacobian, displacement_pull
 from .matrix_maps import affine, affine_jacobian, affine_pull, projective, projective_jacobian, projective_pull
-from .polar_maps import polar, polar_inverse, polar_jacobian, polar_pull
+from .polar_maps import (
+    cylindrical,
+    cylindrical_inverse,
+    cylindrical_jacobian,
+    cylindrical_pull,
+    is_polar_centre,
+    polar,
+    polar_inverse,
+    polar_jacobian,
+    polar_pull,
+    swirl,
+    swirl_jacobian,
+    swirl_pull,
+)
 from .spline_maps import thin_plate, thin_plate_jacobian, thin_plate_pull, thin_plate_start
 
 # The kinds of stage. A negative kind is the inverse of the positive one.
@@ -25,7 +38,9 @@ PROJECTIVE = 2
 THIN_PLATE = 3
 DISPLACEMENT = 4
 POLAR = 5
-HAVE_FORMULA_FOR_INVERSE = (POLAR,)
+SWIRL = 6
+CYLINDRICAL = 7
+HAVE_FORMULA_FOR_INVERSE = (POLAR, CYLINDRICAL)
 
 INVERSE_TOLERANCE = 1e-8
 INVERSE_STEPS = 50
@@ -42,7 +57,11 @@ def forward_point(kind, x, y, params, at):
         return thin_plate(x, y, params, at)
     if kind == DISPLACEMENT:
         return displacement(x, y, params, at)
-    return polar(x, y, params, at)
+    if kind == POLAR:
+        return polar(x, y, params, at)
+    if kind == SWIRL:
+        return swirl(x, y, params, at)
+    return cylindrical(x, y, params, at)
 
 
 @shared
@@ -55,7 +74,11 @@ def forward_jacobian(kind, x, y, params, at):
         return thin_plate_jacobian(x, y, params, at)
     if kind == DISPLACEMENT:
         return displacement_jacobian(x, y, params, at)
-    return polar_jacobian(x, y, params, at)
+    if kind == POLAR:
+        return polar_jacobian(x, y, params, at)
+    if kind == SWIRL:
+        return swirl_jacobian(x, y, params, at)
+    return cylindrical_jacobian(x, y, params, at)
 
 
 @shared
@@ -68,7 +91,11 @@ def forward_pull(kind, x, y, gx, gy, params, at, grads):
         return thin_plate_pull(x, y, gx, gy, params, at, grads)
     if kind == DISPLACEMENT:
         return displacement_pull(x, y, gx, gy, params, at, grads)
-    return polar_pull(x, y, gx, gy, params, at, grads)
+    if kind == POLAR:
+        return polar_pull(x, y, gx, gy, params, at, grads)
+    if kind == SWIRL:
+        return swirl_pull(x, y, gx, gy, params, at, grads)
+    return cylindrical_pull(x, y, gx, gy, params, at, grads)
 
 
 @shared
@@ -117,12 +144,16 @@ def inverse_point(kind, x, y, params, at):
     """The point that a map sends to (x, y): in closed form where there is one."""
     if kind == POLAR:
         return polar_inverse(x, y, params, at)
+    if kind == CYLINDRICAL:
+        return cylindrical_inverse(x, y, params, at)
     return newton_point(kind, x, y, params, at)
 
 
 @shared
 def inverse_cotangent(kind, x_out, y_out, gx, gy, params, at):
-    """J^-T g, J that of a map at the point to which its inverse leads."""
+    """J^-T g, J that of a map at the point to which its inverse leads; 0 at a polar map's centre, where it has no slope."""
+    if kind == POLAR and is_polar_centre(x_out, params, at):
+        return 0.0, 0.0
     a, b, c, d = forward_jacobian(kind, x_out, y_out, params, at)
     return solve_2x2(a, c, b, d, gx, gy)
 

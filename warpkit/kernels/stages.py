@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from . import maps
 
-_NANOSECONDS = {maps.AFFINE: 0.3, maps.PROJECTIVE: 0.8, maps.DISPLACEMENT: 10.0, maps.POLAR: 10.0}
+_NANOSECONDS = {
+    maps.AFFINE: 0.3,
+    maps.PROJECTIVE: 0.8,
+    maps.DISPLACEMENT: 10.0,
+    maps.POLAR: 10.0,
+    maps.SWIRL: 10.0,
+    maps.CYLINDRICAL: 8.0,
+}
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

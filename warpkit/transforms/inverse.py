@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..kernels.maps import DISPLACEMENT, POLAR, THIN_PLATE
+from ..kernels.maps import CYLINDRICAL, DISPLACEMENT, POLAR, THIN_PLATE
 from ..kernels.stages import Stage
 from .base import Transform, from_fields, to_fields
 
-_KINDS = (THIN_PLATE, DISPLACEMENT, POLAR)
+_KINDS = (THIN_PLATE, DISPLACEMENT, POLAR, CYLINDRICAL)
 
 
 class Inverse(Transform):
-    """The inverse of a map of a family that does not hold it: a formula for polar maps, else Newton's method at each point.
+    """The inverse of a map whose family does not hold it.
+
+    Polar and cylindrical maps have a formula; for the others it is found by Newton's method at each point.
 
     By Newton's method, a point is found when the original map sends it to within 1e-8 pixels (times the coordinates' magnitude
     beyond 1,000 pixels) of where it should go. Where none is found, because the map folds there or does not reach the point,
@@ -24,7 +26,7 @@ class Inverse(Transform):
 
     Parameters
     ----------
-    original : ThinPlateSpline, DisplacementField or Polar
+    original : ThinPlateSpline, DisplacementField, Polar or Cylindrical
         Usually written ``original.inverse``.
     """
 
