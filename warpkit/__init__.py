@@ -12,11 +12,15 @@ from .moving import warp_boxes, warp_mask, warp_points, warp_polygons
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
+    BrownConrady,
     Composition,
     Cylindrical,
     DisplacementField,
+    Fisheye,
     Inverse,
+    PiecewiseAffine,
     Polar,
+    Polynomial,
     Projective,
     Swirl,
     ThinPlateSpline,
@@ -29,13 +33,17 @@ from .weighted import Weighted, warp_alpha, warp_weighted
 
 __all__ = [
     "Affine",
+    "BrownConrady",
     "Composition",
     "Cubic",
     "Cylindrical",
     "DisplacementField",
+    "Fisheye",
     "Inverse",
     "NormalEquations",
+    "PiecewiseAffine",
     "Polar",
+    "Polynomial",
     "Projective",
     "Swirl",
     "ThinPlateSpline",

@@ -15,6 +15,16 @@ import math
 from .compiling import shared
 from .elementary import solve_2x2
 from .field_maps import displacement, displacement_jacobian, displacement_pull
+from .lens_maps import (
+    brown_conrady,
+    brown_conrady_jacobian,
+    brown_conrady_pull,
+    fisheye,
+    fisheye_jacobian,
+    fisheye_pull,
+    fisheye_start,
+    straight_start,
+)
 from .matrix_maps import affine, affine_jacobian, affine_pull, projective, projective_jacobian, projective_pull
 from .polar_maps import (
     cylindrical,
@@ -30,7 +40,18 @@ from .polar_maps import (
     swirl_jacobian,
     swirl_pull,
 )
+from .polynomial_maps import (
+    polynomial,
+    polynomial_jacobian,
+    polynomial_pull,
+    polynomial_start,
+)
 from .spline_maps import thin_plate, thin_plate_jacobian, thin_plate_pull, thin_plate_start
+from .triangle_maps import (
+    piecewise_affine,
+    piecewise_affine_jacobian,
+    piecewise_affine_pull,
+)
 
 # The kinds of stage. A negative kind is the inverse of the positive one.
 AFFINE = 1
@@ -40,6 +61,10 @@ DISPLACEMENT = 4
 POLAR = 5
 SWIRL = 6
 CYLINDRICAL = 7
+BROWN_CONRADY = 8
+FISHEYE = 9
+POLYNOMIAL = 10
+PIECEWISE_AFFINE = 11
 HAVE_FORMULA_FOR_INVERSE = (POLAR, CYLINDRICAL)
 
 INVERSE_TOLERANCE = 1e-8
@@ -61,7 +86,15 @@ def forward_point(kind, x, y, params, at):
         return polar(x, y, params, at)
     if kind == SWIRL:
         return swirl(x, y, params, at)
-    return cylindrical(x, y, params, at)
+    if kind == CYLINDRICAL:
+        return cylindrical(x, y, params, at)
+    if kind == BROWN_CONRADY:
+        return brown_conrady(x, y, params, at)
+    if kind == FISHEYE:
+        return fisheye(x, y, params, at)
+    if kind == POLYNOMIAL:
+        return polynomial(x, y, params, at)
+    return piecewise_affine(x, y, params, at)
 
 
 @shared
@@ -78,7 +111,15 @@ def forward_jacobian(kind, x, y, params, at):
         return polar_jacobian(x, y, params, at)
     if kind == SWIRL:
         return swirl_jacobian(x, y, params, at)
-    return cylindrical_jacobian(x, y, params, at)
+    if kind == CYLINDRICAL:
+        return cylindrical_jacobian(x, y, params, at)
+    if kind == BROWN_CONRADY:
+        return brown_conrady_jacobian(x, y, params, at)
+    if kind == FISHEYE:
+        return fisheye_jacobian(x, y, params, at)
+    if kind == POLYNOMIAL:
+        return polynomial_jacobian(x, y, params, at)
+    return piecewise_affine_jacobian(x, y, params, at)
 
 
 @shared
@@ -95,7 +136,15 @@ def forward_pull(kind, x, y, gx, gy, params, at, grads):
         return polar_pull(x, y, gx, gy, params, at, grads)
     if kind == SWIRL:
         return swirl_pull(x, y, gx, gy, params, at, grads)
-    return cylindrical_pull(x, y, gx, gy, params, at, grads)
+    if kind == CYLINDRICAL:
+        return cylindrical_pull(x, y, gx, gy, params, at, grads)
+    if kind == BROWN_CONRADY:
+        return brown_conrady_pull(x, y, gx, gy, params, at, grads)
+    if kind == FISHEYE:
+        return fisheye_pull(x, y, gx, gy, params, at, grads)
+    if kind == POLYNOMIAL:
+        return polynomial_pull(x, y, gx, gy, params, at, grads)
+    return piecewise_affine_pull(x, y, gx, gy, params, at, grads)
 
 
 @shared
@@ -103,6 +152,12 @@ def inverse_start(kind, x, y, params, at):
     """A first guess of the point that a map sends to (x, y)."""
     if kind == THIN_PLATE:
         return thin_plate_start(x, y, params, at)
+    if kind == BROWN_CONRADY:
+        return straight_start(x, y, params, at)
+    if kind == FISHEYE:
+        return fisheye_start(x, y, params, at)
+    if kind == POLYNOMIAL:
+        return polynomial_start(x, y, params, at)
     return x, y
 
 

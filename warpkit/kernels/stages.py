@@ -17,6 +17,9 @@ _NANOSECONDS = {
     maps.POLAR: 10.0,
     maps.SWIRL: 10.0,
     maps.CYLINDRICAL: 8.0,
+    maps.BROWN_CONRADY: 5.0,
+    maps.FISHEYE: 20.0,
+    maps.PIECEWISE_AFFINE: 15.0,
 }
 
 
@@ -39,7 +42,12 @@ class Stage(NamedTuple):
     def nanoseconds(self) -> float:
         """Rough time per point, good enough to choose how much work one call should hold."""
         kind = abs(self.kind)
-        time = 2.0 + 2.0 * float(self.params[0]) if kind == maps.THIN_PLATE else _NANOSECONDS[kind]
+        if kind == maps.THIN_PLATE:
+            time = 2.0 + 2.0 * float(self.params[0])
+        elif kind == maps.POLYNOMIAL:
+            time = 4.0 * float(self.params[0] + 1) ** 2
+        else:
+            time = _NANOSECONDS[kind]
         return 8.0 * time if self.kind < 0 and kind not in maps.HAVE_FORMULA_FOR_INVERSE else time
 
 

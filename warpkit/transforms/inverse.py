@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..kernels.maps import CYLINDRICAL, DISPLACEMENT, POLAR, THIN_PLATE
+from ..kernels.maps import BROWN_CONRADY, CYLINDRICAL, DISPLACEMENT, FISHEYE, POLAR, POLYNOMIAL, THIN_PLATE
 from ..kernels.stages import Stage
 from .base import Transform, from_fields, to_fields
 
-_KINDS = (THIN_PLATE, DISPLACEMENT, POLAR, CYLINDRICAL)
+_KINDS = (THIN_PLATE, DISPLACEMENT, POLAR, CYLINDRICAL, BROWN_CONRADY, FISHEYE, POLYNOMIAL)
 
 
 class Inverse(Transform):
@@ -26,7 +26,7 @@ class Inverse(Transform):
 
     Parameters
     ----------
-    original : ThinPlateSpline, DisplacementField, Polar or Cylindrical
+    original : ThinPlateSpline, DisplacementField, Polar, Cylindrical, BrownConrady, Fisheye or Polynomial
         Usually written ``original.inverse``.
     """
 
