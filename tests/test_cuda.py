@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import oracles
 import pytest
+from more_families import MORE_FAMILIES
 from oracles import MODES
 
 import warpkit as wk
@@ -253,6 +254,16 @@ def test_gradients_are_the_cpus(family, interpolation, mode):
         assert output.shape == (*OUTPUT_SHAPE, 2)
         assert_near(on_host(grad_image), expected_image, TOLERANCES["float64"])
         assert_near(grad_params, expected_params, TOLERANCES["float64"])
+
+
+@pytest.mark.parametrize("name", MORE_FAMILIES)
+def test_the_smaller_families_are_the_cpus(name):
+    source, grad = picture("float64", (), shape=(40, 60)), picture("float64", (), shape=OUTPUT_SHAPE, seed=1)
+    inverse_map = MORE_FAMILIES[name] @ wk.Affine.scaling(7.3)
+    expected, expected_pullback = wk.warp_vjp(source, inverse_map, OUTPUT_SHAPE, mode="edge")
+    output, pullback = wk.warp_vjp(on_gpu(source), inverse_map, OUTPUT_SHAPE, mode="edge")
+    assert_near(on_host(output), expected, 1e-9)
+    assert_near(pullback(on_gpu(grad), image=False)[1], expected_pullback(grad, image=False)[1], 1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

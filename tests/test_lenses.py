@@ -5,9 +5,9 @@ import math
 import cv2
 import numpy as np
 import pytest
-from more_families import CAMERA, FISHEYE, LENS, NEW_CAMERA, RATIONAL_LENS
 from hypothesis import given
 from hypothesis import strategies as st
+from more_families import CAMERA, FISHEYE, LENS, NEW_CAMERA, RATIONAL_LENS
 
 import warpkit as wk
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from .compiling import shared
+from .elementary import cos_sin
 
 NEW_CAMERA = 4
 DISTORTION = 8
@@ -202,5 +203,6 @@ def fisheye_start(x, y, params, at):
     for _ in range(FISHEYE_STEPS):
         bent, slope = fisheye_angle(angle, params, at + DISTORTION)
         angle = min(max(angle - (bent - distance) / slope, 0.0), STEEPEST_ANGLE)
-    scale = math.tan(angle) / distance
+    cos, sin = cos_sin(angle)
+    scale = sin / (cos * distance)
     return to_pixel_of_camera(u * scale, v * scale, params, at + NEW_CAMERA)
