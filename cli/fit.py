@@ -15,8 +15,9 @@ from .writing import write_whole
 @click.argument("pairs", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PAIRS.CSV")
 @click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True)
 @click.option("--smoothing", type=float, default=0.0, show_default=True, help="How far a spline may miss its points.")
+@click.option("--order", type=click.IntRange(1), default=2, show_default=True, help="Of a polynomial.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON")
-def fit(pairs: Path, model: str, smoothing: float, output: Path) -> None:
+def fit(pairs: Path, model: str, smoothing: float, order: int, output: Path) -> None:
     """Fit a transform to point pairs.
 
     PAIRS.CSV has the header source_x,source_y,target_x,target_y: where a point is in the picture, and where it should come to
@@ -29,7 +30,7 @@ def fit(pairs: Path, model: str, smoothing: float, output: Path) -> None:
     """
     import numpy as np
 
-    inverse_map = fit_inverse_map(pairs, model, smoothing)
+    inverse_map = fit_inverse_map(pairs, model, smoothing, order)
     source, target = read_pairs(pairs)
     errors = np.hypot(*(inverse_map(target) - source).T)
     try:

@@ -62,11 +62,15 @@ class Motion(NamedTuple):
     points: Path | None
     model: str
     smoothing: float
+    order: int
     map_file: Path | None
     scale: tuple[float, ...] | None
     shear: tuple[float, ...] | None
     rotate: float | None
     translate: tuple[float, ...] | None
+    swirl: tuple[float, ...] | None
+    polar: tuple[float, ...] | None
+    unpolar: tuple[float, ...] | None
     size: Any
 
 
@@ -75,6 +79,18 @@ _OPTIONS = [
     click.option("--scale", type=Numbers(1, 2, metavar="S or SX,SY"), metavar="S|SX,SY", help="Scale about the centre."),
     click.option("--translate", type=Numbers(2, metavar="DX,DY"), metavar="DX,DY", help="Move right and down, in pixels."),
     click.option("--shear", type=Numbers(2, metavar="DX,DY"), metavar="DX,DY", help="Shear along x and y, in degrees."),
+    click.option(
+        "--swirl", type=Numbers(2, metavar="DEG,RADIUS"), metavar="DEG,RADIUS",
+        help="Turn the centre clockwise, what is around it less and less, what is a radius away hardly.",
+    ),
+    click.option(
+        "--polar", type=Numbers(1, metavar="RADIUS"), metavar="RADIUS",
+        help="Unroll the disc about the centre: radius to the right, angle down.",
+    ),
+    click.option(
+        "--unpolar", type=Numbers(1, metavar="RADIUS"), metavar="RADIUS",
+        help="Roll such a picture up to a disc; --mode wrap closes its seam.",
+    ),
     click.option(
         "--matrix", type=Numbers(6, metavar="a,b,c,d,e,f"), metavar="a,b,c,d,e,f",
         help="Move (x, y) to (a x + b y + c, d x + e y + f).",
@@ -89,6 +105,7 @@ _OPTIONS = [
     ),
     click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True, help="What is fitted to --points."),
     click.option("--smoothing", type=float, default=0.0, show_default=True, help="How far a spline may miss its points."),
+    click.option("--order", type=click.IntRange(1), default=2, show_default=True, help="Of a polynomial."),
     click.option(
         "--map", "map_file", type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON",
         help="A transform as `warpkit fit` writes it; the file says its direction.",
@@ -158,26 +175,30 @@ class Plan:
         self._motion = motion
         self._base: Transform | None = None
         if motion.points is not None:
-            self._base = fit_inverse_map(motion.points, motion.model, motion.smoothing)
+            self._base = fit_inverse_map(motion.points, motion.model, motion.smoothing, motion.order)
         elif motion.map_file is not None:
             self._base = read_inverse_map(motion.map_file)
         elif motion.matrix is not None:
             self._base = _from_matrix(motion.matrix)
         try:
-            self._inverse_map((100, 100))  # options that cannot work are told before any file is touched
+            # options that cannot work are told before any file is touched
+            self._with_polar(self._inverse_map((100, 100)), (100, 100))
         except ValueError as error:
             raise click.UsageError(str(error)) from None
 
     def for_picture(self, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
         """The inverse map and the canvas (rows, columns) for a picture of ``shape`` (rows, columns).
 
-        The picture moves by the matrix, quad, points or map, then is scaled, sheared, turned and translated about its centre.
+        The picture moves by the matrix, quad, points or map, then is swirled, scaled, sheared, turned and translated about its
+        centre, then unrolled or rolled up.
         """
         import warpkit as wk
 
         try:
             inverse_map = self._inverse_map(shape)
             size = self._motion.size
+            if self._motion.polar is not None or self._motion.unpolar is not None:
+                return self._with_polar(inverse_map, shape)
             if size == "same":
                 return inverse_map, shape
             if size == "fit":
@@ -207,6 +228,9 @@ class Plan:
             parts.append(wk.Affine.shearing(degrees_x, degrees_y, center).inverse)
         if motion.scale is not None:
             parts.append(wk.Affine.scaling(motion.scale[0], motion.scale[-1], center).inverse)
+        if motion.swirl is not None:
+            degrees, radius = motion.swirl
+            parts.append(wk.Swirl(center, math.radians(degrees), radius).inverse)
         if self._base is not None:
             parts.append(self._base)
         if motion.quad is not None:
@@ -214,6 +238,23 @@ class Plan:
             target = [motion.quad[k : k + 2] for k in range(0, 8, 2)]
             parts.append(wk.Projective.from_quads(target, corners))
         return wk.Composition(parts or [wk.Affine.identity()]).simplified()
+
+    def _with_polar(self, inverse_map: Transform, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
+        """The motion followed by unrolling, onto a canvas of OpenCV's proportions if it is to fit, or by rolling up."""
+        import warpkit as wk
+
+        polar, unpolar, size = self._motion.polar, self._motion.unpolar, self._motion.size
+        if polar is not None and unpolar is not None:
+            raise ValueError("give one of --polar and --unpolar")
+        if polar is None and unpolar is None:
+            return inverse_map, shape
+        (radius,) = polar or unpolar or ()
+        fitted = (round(math.pi * radius), round(radius)) if polar is not None else (2 * math.ceil(radius) + 1,) * 2
+        rows, columns = canvas = shape if size == "same" else fitted if size == "fit" else size[::-1]
+        if polar is not None:
+            center = ((shape[1] - 1) / 2, (shape[0] - 1) / 2)
+            return inverse_map @ wk.Polar(center, radius, canvas), canvas
+        return inverse_map @ wk.Polar(((columns - 1) / 2, (rows - 1) / 2), radius, shape).inverse, canvas
 
 
 class Plans:

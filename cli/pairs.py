@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HEADER = ["source_x", "source_y", "target_x", "target_y"]
 AFFINE_MODELS = ("affine", "similarity", "euclidean", "translation")
-MODELS = (*AFFINE_MODELS, "projective", "tps")
+MODELS = (*AFFINE_MODELS, "projective", "tps", "polynomial", "piecewise")
 
 
 def read_pairs(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -43,7 +43,7 @@ def read_pairs(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     return points[:, :2], points[:, 2:]
 
 
-def fit_inverse_map(path: Path, model: str, smoothing: float = 0.0) -> Transform:
+def fit_inverse_map(path: Path, model: str, smoothing: float = 0.0, order: int = 2) -> Transform:
     """The map from target to source points of a file of pairs."""
     import warpkit as wk
 
@@ -53,6 +53,10 @@ def fit_inverse_map(path: Path, model: str, smoothing: float = 0.0) -> Transform
             return wk.Affine.fit(target, source, model)
         if model == "projective":
             return wk.Projective.fit(target, source)
+        if model == "polynomial":
+            return wk.Polynomial.fit(target, source, order)
+        if model == "piecewise":
+            return wk.PiecewiseAffine.fit(target, source)
         return wk.ThinPlateSpline.fit(target, source, smoothing)
     except ValueError as error:
         # The library's src is where the inverse map starts: the target points.
