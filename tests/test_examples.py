@@ -1,4 +1,4 @@
-"""The examples that train nets, for an epoch on a few made-up digits."""
+"""The examples that train nets, for an epoch on a few made-up digits; the robust fit."""
 
 from __future__ import annotations
 
@@ -103,3 +103,12 @@ def test_folders_without_digits_are_told(tmp_path: Path) -> None:
     assert "has no train-images-idx3-ubyte.gz" in run("distorted_mnist/train.py", "--data", tmp_path, code=1)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"no digits"))
     assert "is not an IDX file" in run("distorted_mnist/train.py", "--data", tmp_path, code=1)
+
+
+def test_a_robust_fit_is_nearer_than_one_through_all_matches(tmp_path: Path) -> None:
+    figure = tmp_path / "figure.jpg"
+    told = run("robust_fit.py", figure)
+    through_all, robust = (float(line.split()[2]) for line in told.splitlines() if line.startswith("worst corner"))
+    assert robust < 2
+    assert through_all > 10 * robust
+    assert figure.stat().st_size > 0
