@@ -48,6 +48,7 @@ class Polar(Transform):
 
     The inverse is cut along the ray to the right of the centre: its rows are at least 0 and below their number. It is in closed
     form, and has no value at the centre for "log" and no derivative there for any spacing.
+    A warp with ``antialias`` takes the jump at the cut for a footprint, and smears the pixels along it.
     """
 
     _json_name = "polar"
