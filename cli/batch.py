@@ -22,7 +22,7 @@ from .pictures import DEFAULT_MAX_PIXELS, SUFFIXES
 from .pipeline import run_bounded
 from .worklist import Worklist
 
-INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "mitchell", "lanczos3", "lanczos4")
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4")
 MODES = ("constant", "fill", "edge", "symmetric", "reflect", "wrap")
 _FORMATS = sorted(suffix[1:] for suffix in SUFFIXES)
 

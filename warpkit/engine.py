@@ -16,6 +16,7 @@ from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
 from .kernels.taps import BILINEAR, CUBIC, MODES, NEAREST
 from .pixels import Cval
+from .spline_coefficients import coefficients, pull_coefficients
 from .threads import get_num_threads, run_ranges
 
 NO_GRID = np.empty((0, 0, 0, 2))
@@ -40,6 +41,7 @@ class Problem(NamedTuple):
     limits: tuple[float, float] = (-math.inf, math.inf)  # what their results, which may overshoot, are clipped to
     tolerance: float = 0.0  # pixels that the points of a thin-plate spline may be off
     antialias: bool = False
+    is_spline: bool = False  # whether the images are the coefficients of splines through the caller's
 
     @property
     def _inputs(self) -> tuple[Any, ...]:
@@ -93,18 +95,23 @@ def problem(
     """For images (N, H, W) or (N, H, W, C) of any dtype, which error messages call ``name``."""
     loaded = pixels.load(name, images)
     channels = loaded.shape[3] if loaded.ndim == 4 else 1
-    kernel = kernel_of(interpolation)
+    loaded = loaded.reshape(*loaded.shape[:3], channels)
+    kernel, border = kernel_of(interpolation), border_code(mode)
+    fill = pixels.fill_value(cval, images.dtype, loaded.dtype, channels)
+    if kernel.is_spline:
+        loaded = coefficients(name, loaded, border, fill)
     return Problem(
-        loaded.reshape(len(loaded), 1, *loaded.shape[1:3], channels),
+        loaded[:, None],
         pipeline,
         grid,
         kernel.code,
-        border_code(mode),
-        pixels.fill_value(cval, images.dtype, loaded.dtype, channels),
+        border,
+        fill,
         kernel.phi,
         limits=pixels.clipping_range(images.dtype),
         tolerance=tolerance,
         antialias=antialias,
+        is_spline=kernel.is_spline,
     )
 
 
@@ -269,6 +276,16 @@ def gradients(
     job: Problem, grad_out: NDArray[Any], *, images: bool, params: bool = False, grid: bool = False
 ) -> tuple[NDArray[Any] | None, Pulled]:
     """What is asked for: the gradient of the images and the others, for ``grad_out`` as :func:`pull` takes it."""
+    grad_images, pulled = _sampling_gradients(job, grad_out, images=images, params=params, grid=grid)
+    if grad_images is not None and job.is_spline:
+        pull_coefficients(grad_images[:, 0], job.mode)
+    return grad_images, pulled
+
+
+def _sampling_gradients(
+    job: Problem, grad_out: NDArray[Any], *, images: bool, params: bool, grid: bool
+) -> tuple[NDArray[Any] | None, Pulled]:
+    """As :func:`gradients`, those of the images that are sampled."""
     if job.is_antialiased(grad_out.shape):
         return (
             _scatter_antialiased(job, grad_out) if images else None,

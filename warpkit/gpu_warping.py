@@ -50,6 +50,8 @@ def problem(
     if (fills != fills[0]).any():
         raise ValueError(f"cval must be the same for all channels of an image on a GPU, got {fills.tolist()}")
     kernel = kernel_of(interpolation)
+    if kernel.is_spline:
+        raise ValueError(f"interpolation {interpolation!r} is not there for arrays on a GPU: its filter has no CUDA kernel yet")
     limits = pixels.clipping_range(dtype)
     return Problem(source, packed, points, kernel.code, border_code(mode), float(fills[0]), kernel.phi, limits)
 

@@ -17,7 +17,7 @@ class Cubic:
     Parameters
     ----------
     b, c : float
-        The share of the cubic B-spline, which blurs, and of a term that sharpens; each within -4 and 4. ``Cubic(1/3, 1/3)`` is
+        The share of the cubic B-spline, which blurs, and of a term that sharpens; each within -1 and 2. ``Cubic(1/3, 1/3)`` is
         "mitchell", ``Cubic(0, 1/2)`` "bicubic". With ``b = 0`` pixels at whole positions are kept as they are.
 
     Raises
@@ -32,8 +32,8 @@ class Cubic:
     def __post_init__(self) -> None:
         for name in ("b", "c"):
             number = checks.finite_number(name, getattr(self, name))
-            if abs(number) > 4:
-                raise ValueError(f"{name} must be within -4 and 4, got {number:g}")
+            if not -1 <= number <= 2:
+                raise ValueError(f"{name} must be within -1 and 2, got {number:g}")
             object.__setattr__(self, name, number)
 
     @classmethod
@@ -42,7 +42,7 @@ class Cubic:
         return cls(0.0, -checks.finite_number("a", a))
 
 
-Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "mitchell", "lanczos3", "lanczos4"] | Cubic
+Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4"] | Cubic
 
 
 class Kernel(NamedTuple):
@@ -50,6 +50,7 @@ class Kernel(NamedTuple):
 
     code: int
     phi: tuple[float, ...] = ()
+    is_spline: bool = False  # its taps are not pixels, but the coefficients of a spline through them
 
 
 KERNELS = {
@@ -57,6 +58,7 @@ KERNELS = {
     "bilinear": Kernel(BILINEAR),
     "bicubic": Kernel(CUBIC, (0.0, 0.5)),
     "mitchell": Kernel(CUBIC, (1 / 3, 1 / 3)),
+    "bspline3": Kernel(CUBIC, (1.0, 0.0), is_spline=True),
     "lanczos3": Kernel(LANCZOS3, lanczos_numbers(3)),
     "lanczos4": Kernel(LANCZOS4, lanczos_numbers(4)),
 }

@@ -107,7 +107,7 @@ def load(name: str, image: NDArray[Any]) -> NDArray[Any]:
 
 def store(result: NDArray[Any], out: NDArray[Any]) -> None:
     """Write kernel pixels into an array of the image's dtype; half a grey level is rounded up."""
-    if out.dtype.kind in "iu" and result.dtype.kind == "f":
+    if out.dtype.kind in "biu" and result.dtype.kind == "f":
         whole = np.floor(result)
         # not floor(result + 1/2): beyond 2**52 that sum is itself rounded
         result = whole + (result - whole >= 0.5)

@@ -42,11 +42,13 @@ def warp(
     inverse_map : Transform or matrix
         A matrix (2, 3) stands for ``Affine``, (3, 3) for ``Projective``.
     output_shape : (rows, columns), default: the image's
-    interpolation : {"bilinear", "nearest", "bicubic", "mitchell", "lanczos3", "lanczos4"} or Cubic
-        The sampling kernel k(d; phi) (Jaderberg et al. 2015, eq. 2.7). "nearest" is their integer kernel (eq. 4), which takes
+    interpolation : {"bilinear", "nearest", "bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4"} or Cubic
+        The sampling kernel k(d; phi) (Jaderberg et al. 2015, eq. 3). "nearest" is their integer kernel (eq. 4), which takes
         the right and lower pixel at halves. "bicubic" is Catmull-Rom's (Keys 1981 with a = -1/2), "mitchell" Mitchell and
-        Netravali's (1988) with b = c = 1/3, a little softer, without ringing; :class:`Cubic` is any other of theirs. Lanczos's
-        windowed sinc functions have 6 or 8 taps an axis, their weights divided by their sum. All but the first two may
+        Netravali's (1988) with b = c = 1/3, a little softer, without ringing; :class:`Cubic` is any other of theirs.
+        "bspline3" is the cubic spline through the pixels (Unser 1999; SciPy's order 3), from coefficients computed first, to
+        which ``mode`` applies: NaN spreads, and arrays on a GPU are refused yet. "lanczos3" and "lanczos4",
+        windowed sinc functions, have 6 and 8 taps an axis, their weights divided by their sum. All but the first two may
         overshoot: integers are clipped to their range, floats are not. Integers are rounded to the nearest, halves up.
     mode : {"constant", "fill", "edge", "symmetric", "reflect", "wrap"}
         What lies beyond the border, in numpy.pad's names. "constant" replaces each tap outside by ``cval``, so that edges

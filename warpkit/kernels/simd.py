@@ -55,7 +55,7 @@ def fits_blocks(x_low, x_high, y_low, y_high, height, width, channels):
     )
 
 
-class _Writer:
+class Writer:
     """An LLVM builder with what blocks are made of; vectors have as many lanes as their operands."""
 
     def __init__(self, context: Any, builder: Any, features: str) -> None:
@@ -93,7 +93,7 @@ class _Writer:
 
     def spread(self, vector: Any, lanes: list[int]) -> Any:
         """Some lanes; bytes among zeros, so that they become 16-bit integers."""
-        if _bits(vector.type.element) > 8:
+        if bits_of_item(vector.type.element) > 8:
             return self.pick(vector, lanes)
         zero = ir.Constant(vector.type, None)
         bytes_and_zeros = self.pick(vector, [place for lane in lanes for place in (lane, vector.type.count)], zero)
@@ -108,7 +108,7 @@ class _Writer:
 
     def gather(self, pointer: Any, offsets: list[Any], item: ir.Type, count: int) -> Any:
         """``count`` neighbouring items from each offset, in one vector."""
-        if (bits := _bits(item) * count) > 64:
+        if (bits := bits_of_item(item) * count) > 64:
             return self.join([self.load(pointer, offset, ir.VectorType(item, count)) for offset in offsets])
         vector = ir.Constant(ir.VectorType(ir.IntType(bits), len(offsets)), ir.Undefined)
         for lane, offset in enumerate(offsets):
@@ -133,7 +133,7 @@ class _Writer:
         """As :func:`warpkit.kernels.taps.lerp` for finite values but -0.0, else not finite; or its fixed-point twin."""
         if isinstance(a.type.element, ir.IntType):
             return self.builder.add(a, self.rounding_multiply(self.builder.sub(b, a), weight))
-        name = f"llvm.fmuladd.v{a.type.count}f{_bits(a.type.element)}"
+        name = f"llvm.fmuladd.v{a.type.count}f{bits_of_item(a.type.element)}"
         function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
         return self.builder.call(function, [weight, self.builder.fsub(b, a), a])
 
@@ -143,7 +143,7 @@ class _Writer:
         if isinstance(result.type.element, ir.IntType):
             return ir.Constant(ir.IntType(1), 1)
         is_wrong = write.fcmp_unordered("!=", write.fsub(result, result), self.splat(result.type, 0.0))
-        bits = ir.VectorType(ir.IntType(_bits(result.type.element)), lanes)
+        bits = ir.VectorType(ir.IntType(bits_of_item(result.type.element)), lanes)
         minus_zero = self.splat(bits, 1 << (bits.element.width - 1))
         is_wrong = write.or_(is_wrong, write.icmp_unsigned("==", write.bitcast(first, bits), minus_zero))
         mask = ir.IntType(lanes)
@@ -173,17 +173,17 @@ class _Writer:
         return vector
 
 
-def _bits(item: ir.Type) -> int:
+def bits_of_item(item: ir.Type) -> int:
     return item.width if isinstance(item, ir.IntType) else {"float": 32, "double": 64}[str(item)]
 
 
-def _neighbours(write: _Writer, pointer: Any, offsets: list[Any], item: ir.Type, channels: int, step: Any) -> list[Any]:
+def _neighbours(write: Writer, pointer: Any, offsets: list[Any], item: ir.Type, channels: int, step: Any) -> list[Any]:
     """The pixels at all offsets and their right neighbours, each in one vector; of 8 bits, as 16-bit integers.
 
     One load holds both neighbours of one or two channels, and of three or four with 8 bits; else each has its own. Pixels of
     three channels get a fourth lane without meaning.
     """
-    count, is_small = len(offsets), _bits(item) == 8
+    count, is_small = len(offsets), bits_of_item(item) == 8
     if channels <= 2 or (channels <= LANES and is_small):
         stride = 2 * channels if channels <= 2 else 2 * LANES
         pairs = write.gather(pointer, offsets, item, stride)
@@ -197,7 +197,7 @@ def _neighbours(write: _Writer, pointer: Any, offsets: list[Any], item: ir.Type,
     return sides
 
 
-def _put(write: _Writer, pixels: Any, pointer: Any, channels: int, step: Any) -> None:
+def put(write: Writer, pixels: Any, pointer: Any, channels: int, step: Any) -> None:
     """Store a block: contiguous up to four channels, else four channels of each pixel."""
     count = pixels.type.count
     if channels > LANES:
@@ -224,7 +224,7 @@ class _RunTypes(NamedTuple):
     pixels: int
 
 
-def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: list[Any], k: Any) -> Any:
+def _write_block(write: Writer, channels: int, types_of: _RunTypes, values: list[Any], k: Any) -> Any:
     """One block of a run, at its pixel ``k``; returns whether it is regular."""
     above, below, target, offsets, weights_x, weights_y, lead, row_step, step = values
     builder = write.builder
@@ -236,7 +236,7 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     if channels > 2:
         write.prefetch(builder.gep(there, [row_step]), for_writing=True)
     if types_of.is_nearest:
-        _put(
+        put(
             write,
             write.gather(above, places, types_of.pixel, min(channels, LANES) if channels != 3 else LANES),
             there,
@@ -256,7 +256,7 @@ def _write_block(write: _Writer, channels: int, types_of: _RunTypes, values: lis
     across, down = (write.pick(write.load(weights, k, kind), each) for weights in (weights_x, weights_y))
     (top_left, top_right), (bottom_left, bottom_right) = rows
     value = write.lerp(write.lerp(top_left, top_right, across), write.lerp(bottom_left, bottom_right, across), down)
-    _put(write, write.narrow(value, types_of.item, types_of.pixel), there, channels, step)
+    put(write, write.narrow(value, types_of.item, types_of.pixel), there, channels, step)
     return write.is_regular(value, top_left)
 
 
@@ -270,7 +270,7 @@ def _make_run(channels: int, is_nearest: bool = False) -> Any:
     @intrinsic
     def run(typing_context, source, first, target, there, offsets, weights_x, weights_y, k, stop, pitch, step, lead, row_step):
         def generate(context, builder, signature, arguments):
-            write = _Writer(context, builder, context.codegen().magic_tuple()[2])
+            write = Writer(context, builder, context.codegen().magic_tuple()[2])
             first, there, start, stop, pitch, step, lead, row_step = (arguments[n] for n in (1, 3, *range(7, 13)))
             item, weight = signature.args[0].dtype, signature.args[5].dtype
             count = int(block_pixels.py_func(channels, np.dtype(weight.name).type(0)))

@@ -1,4 +1,4 @@
-"""The sampling kernels k(d; phi) of more than two taps (Jaderberg et al. 2015, eq. 2.7): weights along one axis, and slopes.
+"""The sampling kernels k(d; phi) of more than two taps (Jaderberg et al. 2015, eq. 3): weights along one axis, and slopes.
 
 All are separable: the weight of a tap is a product of one weight along x and one along y. The kernel's numbers ``phi`` are a
 tuple of the type of the computation; its length tells the compiler which kernel it is, and so how many taps:
