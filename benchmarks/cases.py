@@ -98,6 +98,18 @@ def interpolation_set() -> Iterator[Case]:
         yield Case("affine", "1080p", dtype, channels, interpolation=interpolation)
 
 
+def bicubic_set() -> Iterator[Case]:
+    for dtype, size, channels, degrees in product(("uint8", "float32"), ("512", "1080p", "4K"), (1, 3, 4), DEGREES):
+        yield Case("affine", size, dtype, channels, degrees, interpolation="bicubic")
+
+
+def kernel_set() -> Iterator[Case]:
+    """The sampling kernels of more than two taps; OpenCV has two of them."""
+    kernels = ("bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4")
+    for interpolation, dtype, channels in product(kernels, ("uint8", "float32"), (1, 3)):
+        yield Case("affine", "1080p", dtype, channels, interpolation=interpolation)
+
+
 def motion_set() -> Iterator[Case]:
     for dtype, degrees, scale in product(("uint8", "float32"), (0.0, 0.3, 17.0, 45.0, 90.0), (0.5, 1.0, 2.0)):
         yield Case("affine", "1080p", dtype, 3, degrees, scale)
@@ -122,6 +134,8 @@ SETS = {
     "opencv": opencv_set,
     "pixels": pixel_set,
     "interpolations": interpolation_set,
+    "bicubic": bicubic_set,
+    "kernels": kernel_set,
     "motions": motion_set,
     "sizes": size_set,
     "families": family_set,

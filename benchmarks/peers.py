@@ -14,7 +14,13 @@ import warpkit as wk
 from .cases import Case
 from .timing import Call
 
-_OPENCV = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+_OPENCV = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "lanczos4": cv2.INTER_LANCZOS4,
+}
+_TORCH = ("nearest", "bilinear", "bicubic")  # kornia: the first two
 _ORDERS = {"nearest": 0, "bilinear": 1}  # their third order is another kernel
 
 
@@ -31,7 +37,7 @@ def warpkit(case: Case) -> Call:
 
 
 def opencv(case: Case) -> Call | None:
-    if case.channels > 4 or case.family == "spline":
+    if case.channels > 4 or case.family == "spline" or case.interpolation not in _OPENCV:
         return None
     picture, inverse_map = case.picture(), case.inverse_map()
     rows, columns = case.shape
@@ -51,7 +57,7 @@ def opencv(case: Case) -> Call | None:
 
 def torch(case: Case) -> Call | None:
     """affine_grid + grid_sample, on NCHW."""
-    if case.dtype != "float32" or case.family not in ("affine", "batch"):
+    if case.dtype != "float32" or case.family not in ("affine", "batch") or case.interpolation not in _TORCH:
         return None
     torch = importlib.import_module("torch")
     functional = torch.nn.functional
@@ -69,7 +75,7 @@ def torch(case: Case) -> Call | None:
 
 
 def kornia(case: Case) -> Call | None:
-    if case.dtype != "float32" or case.family not in ("affine", "projective") or case.interpolation == "bicubic":
+    if case.dtype != "float32" or case.family not in ("affine", "projective") or case.interpolation not in _TORCH[:2]:
         return None
     torch, transform = importlib.import_module("torch"), importlib.import_module("kornia.geometry.transform")
     image = torch.from_numpy(np.ascontiguousarray(case.picture().transpose(2, 0, 1)))[None]

@@ -118,6 +118,45 @@ def test_is_opencvs(interpolation, flag, mode):
         assert np.abs(ours.astype(float) - theirs).max() <= tolerance * max(1, np.abs(theirs).max() if dtype != "uint8" else 1)
 
 
+# --- 8-bit pixels in blocks -------------------------------------------------------------------------------------------------
+
+CUBICS = ("bicubic", "mitchell", wk.Cubic.keys(-0.75), wk.Cubic(2, 2), wk.Cubic(-1, 2))
+
+
+@pytest.mark.parametrize("interpolation", CUBICS, ids=str)
+def test_blocks_have_the_bits_of_single_points(interpolation):
+    """Five channels are sampled point by point."""
+    picture = picture_of("uint8", (90, 300, 5))
+    picture[30:60] = picture[30:60] // 128 * 255
+    turn = wk.Affine.rotation(17, (150, 45))
+    options = {"interpolation": interpolation, "mode": "symmetric"}
+    whole = wk.warp(picture, turn, (100, 300), **options)
+    for channels in (1, 2, 3, 4):
+        part = wk.warp(np.ascontiguousarray(picture[..., :channels]), turn, (100, 300), **options)
+        assert np.array_equal(part, whole[..., :channels])
+    exact = wk.warp(picture.astype(float), turn, (100, 300), **options)
+    assert np.abs(whole - exact.clip(0, 255)).max() < 0.57
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blocks_have_the_bits_of_points_at_the_border(channels):
+    """A picture inside a wider one of edge pixels: what is at the border of the first is inside the second."""
+    picture = picture_of("uint8", (40, 90, channels))
+    wide = np.pad(picture, [(64, 64), (64, 64), (0, 0)], "edge")
+    turn = wk.Affine([[0.75, 0.25, -3.5], [-0.25, 0.75, 8.125]])  # whose points are the same numbers 64 pixels on
+    options = {"interpolation": "bicubic", "mode": "edge"}
+    here = wk.warp(picture, turn, (60, 130), **options)
+    there = wk.warp(wide, wk.Affine.translation(64, 64) @ turn, (60, 130), **options)
+    assert np.array_equal(here, there)
+
+
+def test_bool_pictures_stay_within_their_range():
+    mask = picture_of("uint8", (40, 90)) > 127
+    warped = wk.warp(mask, wk.Affine.rotation(17, (45, 20)), interpolation="bicubic")
+    assert warped.dtype == bool
+    assert set(np.unique(warped.view("uint8"))) <= {0, 1}
+
+
 # --- the cubic spline through the pixels --------------------------------------------------------------------------------------
 
 SCIPY_MODES = {"reflect": "mirror", "symmetric": "reflect", "wrap": "grid-wrap"}

@@ -49,6 +49,10 @@ for dtype in ("uint8", "uint16", "float32"):
             digests[f"{dtype} {channels} {n} nearest"] = hashlib.sha256(nearest.tobytes()).hexdigest()
             if dtype == "uint8":
                 digests[f"{dtype} {channels} {n}"] = hashlib.sha256(result.tobytes()).hexdigest()
+                cubic = wk.warp(picture, inverse_map, (70, 300), mode="reflect", interpolation="bicubic")
+                exact = wk.warp(picture.astype(np.float64), inverse_map, (70, 300), mode="reflect", interpolation="bicubic")
+                errors["cubic"] = max(errors.get("cubic", 0.0), float(np.abs(cubic - exact.clip(0, 255)).max()))
+                digests[f"{dtype} {channels} {n} cubic"] = hashlib.sha256(cubic.tobytes()).hexdigest()
 print(json.dumps([digests, errors]))
 """
 
@@ -85,7 +89,7 @@ for dtype, channels, shape in itertools.product(("uint8", "uint16", "float32"), 
         wk.Affine.identity() @ wk.Affine.identity(),
     ]
     ordinary = np.random.default_rng(0).integers(0, 256, (*shape, channels)).astype(dtype)
-    for at_end, interpolation in itertools.product((False, True), ("bilinear", "nearest")):
+    for at_end, interpolation in itertools.product((False, True), ("bilinear", "nearest", "bicubic")):
         picture, out = guarded((*shape, channels), dtype, at_end), guarded((*shape, channels), dtype, at_end)
         picture[...] = ordinary
         for inverse_map in maps:
@@ -133,6 +137,7 @@ def test_every_processor_makes_the_same_pictures(processor, ours, tmp_path):
     digests, errors = child(PICTURES, tmp_path, **environment)
     assert digests == ours[0]
     assert errors["uint8"] <= 0.53
+    assert errors["cubic"] <= 0.55
     assert errors["uint16"] <= 0.501
     assert errors["float32"] <= 1e-4
 

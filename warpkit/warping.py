@@ -80,8 +80,8 @@ def warp(
     Notes
     -----
     Coordinates are computed in float64, so that precision does not depend on the size of the image. The result is the
-    same bits for any number of threads. 8-bit pixels are bilinearly sampled in fixed point, within 0.53 levels of the exact
-    value; the same bits on all processors if the map is a matrix.
+    same bits for any number of threads. 8-bit pixels are sampled in fixed point, bilinearly within 0.53 levels of the exact
+    value, by cubic kernels within 0.57; the same bits on all processors if the map is a matrix.
     """
     error = checks.not_negative("tolerance", tolerance)
     door.check_antialias(antialias, interpolation)

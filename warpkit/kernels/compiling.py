@@ -79,6 +79,10 @@ if config.DISABLE_JIT:
         """The float64 that has these bits."""
         return np.uint64(bits).view(np.float64)
 
+    def int_bits(number: Any) -> Any:
+        """The bits of a float32 as an int32."""
+        return np.float32(number).view(np.int32)
+
     def is_integer(number: Any) -> bool:
         """Whether a number is of an integer type; known to the compiler."""
         return isinstance(number, np.integer)
@@ -127,6 +131,15 @@ else:
             return builder.bitcast(arguments[0], ir.DoubleType())
 
         return types.float64(types.uint64), generate
+
+    @intrinsic
+    def int_bits(typing_context, number):
+        """The bits of a float32 as an int32."""
+
+        def generate(context, builder, signature, arguments):
+            return builder.bitcast(arguments[0], ir.IntType(32))
+
+        return types.int32(types.float32), generate
 
     @intrinsic
     def is_integer(typing_context, number):

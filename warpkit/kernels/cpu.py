@@ -143,7 +143,7 @@ def sample_row(
     height, width, channels, mode, cval, below_one, interpolation, lead, row_step, spill, is_placed,
 ):  # fmt: skip
     """Sample all planes at the points of a buffer that has been classified, run by run."""
-    xs, ys, region = buffers[0], buffers[1], buffers[7]
+    region = buffers[7]
     start = np.int64(0)  # a literal would compile every row loop twice
     while start < count:
         stop = count if inner == count or beyond == count else run_end(region, start, count)
@@ -159,8 +159,8 @@ def sample_row(
             )  # fmt: skip
         else:
             separable_sample_run(
-                kernel, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
-                where == INSIDE, height, width, channels, mode, cval,
+                kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+                where == INSIDE, height, width, channels, mode, cval, lead, row_step,
             )  # fmt: skip
         start = stop
 

@@ -58,7 +58,7 @@ def tile_bounds(tile, rows, columns):
 @allocating
 def row_buffers(below_one):
     """Memory for one row: points, source pixels, weights (of the type of ``below_one``), taps at the border, regions, points
-    between stages."""
+    between stages, distances and pairs of weights for :mod:`cubic_blocks`."""
     return (
         np.empty(TILE_COLUMNS),
         np.empty(TILE_COLUMNS),
@@ -75,6 +75,11 @@ def row_buffers(below_one):
         np.empty(TILE_COLUMNS, np.uint8),
         np.empty(TILE_COLUMNS),
         np.empty(TILE_COLUMNS),
+        (
+            np.empty(TILE_COLUMNS, np.float32),
+            np.empty(TILE_COLUMNS, np.float32),
+            np.empty(4 * (TILE_COLUMNS + LARGEST_BLOCK), np.int32),
+        ),
     )
 
 

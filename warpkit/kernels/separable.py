@@ -8,8 +8,11 @@ overshoot.
 from __future__ import annotations
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from .compiling import inlined, pick, row_loop
+from .cubic_blocks import cubic_fixed_run
 from .taps import share, tap, tap_index, to_pixel
 from .weights import tap_indices, tap_slopes, tap_start, tap_weights
 
@@ -51,12 +54,44 @@ def clip(value, lowest, highest):
     return highest if value > highest else value
 
 
-@row_loop
 def separable_sample_run(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+    is_inside, height, width, channels, mode, cval, lead, row_step,
+):  # fmt: skip
+    """Sample all planes at points that are all inside or all at the border; cubic kernels and 8-bit pixels in fixed point."""
+    sample = cubic_fixed_run if source.dtype == np.uint8 and len(kernel[0]) == 2 else plain_sample_run
+    sample(
+        kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+        is_inside, height, width, channels, mode, cval, lead, row_step,
+    )  # fmt: skip
+
+
+@overload(separable_sample_run, jit_options={"nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True})
+def _overload_sample_run(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+    is_inside, height, width, channels, mode, cval, lead, row_step,
+):  # fmt: skip
+    is_fixed = source.dtype is types.uint8 and len(kernel[0]) == 2
+    return cubic_fixed_run.py_func if is_fixed else plain_sample_run.py_func
+
+
+@inlined
+def plain_sample_run(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+    is_inside, height, width, channels, mode, cval, lead, row_step,
+):  # fmt: skip
+    """As :func:`separable_sample_run`, in the type of the computation."""
+    sample_points(
+        kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers[0], buffers[1], start, stop,
+        is_inside, height, width, channels, mode, cval,
+    )  # fmt: skip
+
+
+@row_loop
+def sample_points(
     kernel, source, from_here, source_size, target, to_here, target_size, planes, xs, ys, start, stop,
     is_inside, height, width, channels, mode, cval,
 ):  # fmt: skip
-    """Sample all planes at points that are all inside or all at the border."""
     phi, lowest, highest = kernel
     real = type(lowest)
     step, pitch = np.uint64(channels), np.uint64(width * channels)
