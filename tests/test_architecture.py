@@ -12,9 +12,9 @@ from warpkit import conventions
 PACKAGE = Path(wk.__file__).parent
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 
-FORBIDDEN = {"cli", "warpkit_cli", "cv2", "skimage", "scipy", "click", "tqdm", "tifffile", "PIL"}
+FORBIDDEN = {"cli", "warpkit_cli", "cv2", "scipy", "click", "tqdm", "tifffile", "PIL"}
 # Interop with other frameworks imports them, when asked to.
-FORBIDDEN_OUTSIDE_INTEROP = {"torch", "jax", "dask"}
+FORBIDDEN_OUTSIDE_INTEROP = {"torch", "jax", "dask", "skimage"}
 # What a file imports when asked for what only an extra has.
 EXTRAS = {"transforms/piecewise_affine.py": {"scipy"}}
 FOUNDATIONS = {"checks", "threads"}  # what transforms may use of warpkit beside kernels and one another

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import warpkit as wk
 from warpkit import conventions
@@ -195,3 +196,59 @@ REFUSALS = {
 def test_bad_arguments_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+# --- Pillow and GDAL -------------------------------------------------------------------------------------------------------
+
+PILLOW_DATA = [(0.8, -0.3, 7.25, 0.2, 1.1, -4.5), (0.8, -0.3, 7.25, 0.2, 1.1, -4.5, 1e-3, -2e-3)]
+
+
+@pytest.mark.parametrize("data", PILLOW_DATA, ids=["affine", "perspective"])
+def test_from_pillow_samples_what_pillow_samples(data):
+    rows, columns = np.mgrid[:60, :80]
+    picture = Image.fromarray((2 * columns + 3 * rows).astype(np.float32))
+    method = Image.Transform.AFFINE if len(data) == 6 else Image.Transform.PERSPECTIVE
+    theirs = np.asarray(picture.transform((50, 40), method, data, Image.Resampling.BILINEAR))
+    points = wk.sampling_grid(conventions.from_pillow(data), (40, 50))
+    inside = ((points > 0) & (points < (79, 59))).all(axis=2)
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(theirs[inside], points[inside] @ (2, 3), rtol=0, atol=GREY_LEVELS_FLOAT32)
+
+
+@pytest.mark.parametrize("data", PILLOW_DATA, ids=["affine", "perspective"])
+def test_to_pillow_undoes_from_pillow(data):
+    np.testing.assert_allclose(conventions.to_pillow(conventions.from_pillow(data)), data, rtol=0, atol=ROUND_TRIP)
+
+
+def test_pillow_cannot_be_told_of_a_horizon_before_the_first_pixel():
+    with pytest.raises(ValueError, match="horizon"):
+        conventions.to_pillow(wk.Projective([[1, 0, 0], [0, 1, 0], [1, 0, -5]]))
+
+
+@pytest.mark.parametrize("data", [(1, 2, 3), (1, 2, 3, 2, 4, 6), (1, 0, np.nan, 0, 1, 0)])
+def test_from_pillow_refuses_what_is_no_map(data):
+    with pytest.raises(ValueError, match="must"):
+        conventions.from_pillow(data)
+
+
+def test_geotransforms_meet_in_the_world():
+    source = (500_000.0, 10.0, 0.5, 4_600_000.0, 0.25, -10.0)
+    output = (500_210.0, 2.5, 0.0, 4_599_800.0, 0.0, -2.5)
+
+    def world(geotransform, points):
+        x0, a, b, y0, d, e = geotransform
+        x, y = (points + 0.5).T
+        return np.column_stack([x0 + a * x + b * y, y0 + d * x + e * y])
+
+    points = np.array([[0.0, 0.0], [99.0, 3.0], [-5.0, 41.5]])
+    inverse_map = conventions.from_geotransforms(source, output)
+    np.testing.assert_allclose(world(source, inverse_map(points)), world(output, points), rtol=1e-14)
+    assert conventions.from_geotransforms(source, source) == wk.Affine.identity()
+
+
+def test_geotransforms_are_checked_by_name():
+    good = (0, 1, 0, 0, 0, -1)
+    with pytest.raises(ValueError, match="source must have shape"):
+        conventions.from_geotransforms(good[:5], good)
+    with pytest.raises(ValueError, match="output must not be singular"):
+        conventions.from_geotransforms(good, (0, 1, 1, 0, 1, 1))

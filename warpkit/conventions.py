@@ -83,6 +83,74 @@ def to_corner_origin(transform: Affine | Projective) -> NDArray[np.float64]:
     return _shifted(transform.matrix, -0.5).matrix
 
 
+def from_pillow(data: ArrayLike) -> Affine | Projective:
+    """The inverse map that the ``data`` of Pillow's ``Image.transform`` stands for.
+
+    Parameters
+    ----------
+    data : (6,) or (8,)
+        Six numbers for ``AFFINE``: ``(a x + b y + c, d x + e y + f)``; eight for ``PERSPECTIVE``: both divided by
+        ``g x + h y + 1``. Output to image, from the corner of the top-left pixel.
+
+    Raises
+    ------
+    ValueError
+        If data is not finite, singular or of another length. (``QUAD``'s eight numbers mean something else.)
+    """
+    numbers = checks.finite_array("data", data)
+    if numbers.shape not in ((6,), (8,)):
+        raise ValueError(f"data must be six numbers (AFFINE) or eight (PERSPECTIVE), got shape {numbers.shape}")
+    return from_corner_origin(numbers.reshape(2, 3) if len(numbers) == 6 else np.append(numbers, 1.0).reshape(3, 3))
+
+
+def to_pillow(inverse_map: Affine | Projective) -> tuple[float, ...]:
+    """The ``data`` for Pillow's ``AFFINE`` (6 numbers) or, for Projective, ``PERSPECTIVE`` (8); undoes :func:`from_pillow`.
+
+    Raises
+    ------
+    ValueError
+        If the corner of the top-left pixel is at or beyond the homography's horizon, which Pillow's numbers cannot say.
+    """
+    matrix = to_corner_origin(inverse_map)
+    if len(matrix) == 3:
+        if not matrix[2, 2] > 0:
+            raise ValueError("inverse_map must have the corner of the top-left pixel in front of its horizon for Pillow")
+        matrix = matrix / matrix[2, 2]
+    return tuple(matrix.reshape(-1)[:8].tolist())
+
+
+def from_geotransforms(source: ArrayLike, output: ArrayLike) -> Affine:
+    """The inverse map between two rasters on one map of the world, from GDAL's geotransforms.
+
+    Parameters
+    ----------
+    source, output : (6,)
+        ``(x0, dx per column, dx per row, y0, dy per column, dy per row)`` in the same coordinate reference system, (x0, y0)
+        being the corner of the top-left pixel, as ``GetGeoTransform`` returns it.
+
+    Returns
+    -------
+    Affine
+        Takes pixels of the output raster to pixels of the source, both from their centres.
+
+    Raises
+    ------
+    ValueError
+        If a geotransform is not finite, singular or of another length.
+    """
+    maps = []
+    for name, numbers in (("source", source), ("output", output)):
+        matrix = checks.finite_array(name, numbers, (6,)).reshape(2, 3)[:, [1, 2, 0]]
+        checks.not_singular(name, matrix[:, :2])
+        maps.append(matrix)
+    from_source, from_output = maps
+    # the corners' difference first: coordinates of the world are large
+    from_output[:, 2] -= from_source[:, 2]
+    transform = from_corner_origin(np.linalg.solve(from_source[:, :2], from_output))
+    assert isinstance(transform, Affine)
+    return transform
+
+
 def _shifted(matrix: ArrayLike, shift: float) -> Affine | Projective:
     """T(-shift) M T(+shift)."""
     array = checks.finite_array("matrix", matrix)
