@@ -50,6 +50,8 @@ class Call:
         self.interpolation, self.border = int(self.rng.choice(INTERPOLATIONS)), int(self.rng.choice(BORDERS))
         if self.border == cv2.BORDER_TRANSPARENT and has_another_transparency(dtype, self.channels, self.interpolation):
             self.border = cv2.BORDER_CONSTANT
+        if self.interpolation == cv2.INTER_LANCZOS4 and dtype not in ("uint8", "float64"):
+            self.interpolation = cv2.INTER_CUBIC  # to compile it for more types would take longer than all calls
         height, width = self.rng.integers(8, 40, 2)
         self.shape = tuple(self.rng.integers(1, 40, 2).tolist())
         tail = () if self.channels == 1 else (self.channels,)
