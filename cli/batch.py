@@ -54,7 +54,10 @@ _OPTIONS = (
     ),
     click.option(
         "--cval", "--background", type=float, default=0.0, show_default=True,
-        help="Grey level outside, for --mode constant.",
+        help="Grey level outside, for --mode constant and fill.",
+    ),
+    click.option(
+        "--antialias", is_flag=True, help="Average pixels where the picture becomes smaller; not for --interpolation nearest.",
     ),
     click.option(
         "--workers", "--threads", "-j", type=click.IntRange(min=1), metavar="N",
@@ -120,6 +123,8 @@ def run_batch(
     """Make all pictures, on all cores; returns the exit code."""
     if settings["resume"] and settings["overwrite"]:
         raise click.UsageError("give --resume or --overwrite, not both")
+    if settings["antialias"] and settings["interpolation"] == "nearest":
+        raise click.UsageError("--antialias averages pixels, which --interpolation nearest must not")
     worklist = Worklist(entries)
     if dry_run:
         return _show(worklist)

@@ -31,6 +31,7 @@ class Settings(NamedTuple):
     interpolation: str
     mode: str
     cval: float
+    antialias: bool
     quality: int | None
     max_pixels: int
     resume: bool
@@ -124,5 +125,6 @@ class Maker:
         refuse_too_large(shape[0] * shape[1], self._settings.max_pixels)
         settings = self._settings
         return warp_pixels(
-            frame, inverse_map, shape, interpolation=settings.interpolation, mode=settings.mode, cval=settings.cval
-        )
+            frame, inverse_map, shape, interpolation=settings.interpolation, mode=settings.mode, cval=settings.cval,
+            antialias=settings.antialias,
+        )  # fmt: skip

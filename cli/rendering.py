@@ -18,11 +18,12 @@ def warp_pixels(
     interpolation: str = "bilinear",
     mode: str = "constant",
     cval: float = 0.0,
+    antialias: bool = False,
 ) -> NDArray[Any]:
     """Warp the pixels of a picture file; with an alpha channel, colours are weighted by it and outside is transparent."""
     import warpkit as wk
 
-    options: dict[str, Any] = {"interpolation": interpolation, "mode": mode}
+    options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias}
     if pixels.ndim == 3 and pixels.shape[2] == 4 and interpolation != "nearest":
         return wk.warp_alpha(pixels, inverse_map, shape, **options)
     return wk.warp(pixels, inverse_map, shape, cval=cval, **options)

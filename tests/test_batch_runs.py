@@ -217,3 +217,19 @@ def test_the_worklist_keeps_order_and_finds_clashes_among_many() -> None:
 def test_outcomes_as_json() -> None:
     outcome = Outcome(Item(Path("a"), Path("b")), "done", 0.5, (1, 2), (3, 4))
     assert json.loads(json.dumps(outcome.record()))["output_size"] == [3, 4]
+
+
+# --- sampling --------------------------------------------------------------------------------------------------------------
+
+
+def test_smaller_pictures_are_averages_when_asked_for() -> None:
+    stripes = np.tile(np.array([[0, 255]], np.uint8), (64, 32))
+    cv2.imwrite("stripes.png", stripes)
+    invoke("warp", "stripes.png", "-o", "small.png", "--scale", "0.2", "--size", "fit", "--antialias", "--mode", "edge")
+    small = cv2.imread("small.png", cv2.IMREAD_GRAYSCALE)[1:-1, 1:-1]
+    assert np.abs(small.astype(float) - 127.5).max() < 32
+
+
+def test_labels_are_not_averaged() -> None:
+    done = invoke("warp", "in", "-o", "out", "--antialias", "--interpolation", "nearest", code=2)
+    assert "--interpolation nearest must not" in done.stderr

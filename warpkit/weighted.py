@@ -36,6 +36,7 @@ def warp_weighted(
     mode: Mode = "constant",
     cval: Cval = 0.0,
     antialias: bool = False,
+    tolerance: float = 0.01,
     least_weight: float = 0.5,
 ) -> Weighted:
     """Warp an image whose pixels have weights: those of weight 0 take no part, whatever they hold.
@@ -49,7 +50,7 @@ def warp_weighted(
         As for :func:`warpkit.warp`, not on a GPU.
     weights : (H, W) or the image's shape, bool or floating, optional
         From 0 to 1; for all channels of a pixel, or for each. By default 0 where the image is NaN or infinite and 1 elsewhere.
-    inverse_map, output_shape, interpolation, antialias
+    inverse_map, output_shape, interpolation, antialias, tolerance
         As for :func:`warpkit.warp`.
     mode
         As for :func:`warpkit.warp`; with "constant" taps outside have weight 0.
@@ -77,7 +78,7 @@ def warp_weighted(
     layers = counts.reshape(*counts.shape[:2], -1)
     fills = pixels.fill_value(cval, source.dtype, pixels.carrier_dtype("image", source.dtype), planes.shape[2])
     shares = np.where(layers > 0, planes, 0).astype(kind) * layers
-    options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias, "tolerance": 0.0}
+    options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias, "tolerance": tolerance}
     warped = warp(np.concatenate([shares, layers], axis=2), inverse_map, output_shape, **options)
     sums, weight = warped[..., : planes.shape[2]], warped[..., planes.shape[2] :]
     # the sum of the taps' weights is 1 but for rounding
@@ -111,6 +112,7 @@ def warp_alpha(
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     antialias: bool = False,
+    tolerance: float = 0.01,
 ) -> NDArray[Any]:
     """Warp a picture with transparency: colours count by their alpha, so that what cannot be seen does not bleed.
 
@@ -118,7 +120,7 @@ def warp_alpha(
     ----------
     image : (H, W, C)
         The last channel is alpha, not premultiplied: up to the largest value of an integer dtype, or 1 of a floating one.
-    inverse_map, output_shape, interpolation, antialias
+    inverse_map, output_shape, interpolation, antialias, tolerance
         As for :func:`warpkit.warp`.
     mode
         As for :func:`warpkit.warp`; with "constant" and "fill" what lies outside is transparent.
@@ -141,7 +143,7 @@ def warp_alpha(
     alpha = source[..., -1].astype(kind) / kind(top)
     if not ((alpha >= 0) & (alpha <= 1)).all():
         raise ValueError(f"image must have an alpha channel within 0 and {top:g}")
-    options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias}
+    options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias, "tolerance": tolerance}
     colours, visible = warp_weighted(
         source[..., :-1], alpha, inverse_map, output_shape, least_weight=_HARDLY_VISIBLE, **options
     )

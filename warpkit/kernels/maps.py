@@ -239,8 +239,13 @@ def map_pull(kind, x, y, x_out, y_out, gx, gy, params, at, grads):
     An inverse satisfies T(out; params) = (x, y): with h = J^-T g at ``out``, the input's cotangent is h and the parameters'
     that of T for -h.
     """
-    if kind > 0:
-        return forward_pull(kind, x, y, gx, gy, params, at, grads)
-    hx, hy = inverse_cotangent(-kind, x_out, y_out, gx, gy, params, at)
-    forward_pull(-kind, x_out, y_out, -hx, -hy, params, at, grads)
-    return hx, hy
+    u, v, hx, hy = x, y, gx, gy
+    if kind < 0:
+        u, v = x_out, y_out
+        gx, gy = inverse_cotangent(-kind, u, v, gx, gy, params, at)
+        hx, hy = -gx, -gy
+    # one call, for all of it to be inlined: what is not returns through local memory on CUDA
+    gx_in, gy_in = forward_pull(abs(kind), u, v, hx, hy, params, at, grads)
+    if kind < 0:
+        return gx, gy
+    return gx_in, gy_in
