@@ -94,7 +94,7 @@ def test_rings_too_fine_for_the_output_become_grey_and_not_other_rings(scale):
 # --- where nothing may change ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "bool"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize(
     "inverse_map",
     [
@@ -120,7 +120,7 @@ def test_nothing_changes_along_a_direction_that_does_not_shrink():
     np.testing.assert_array_equal(wk.warp(rows, squeezed, (30, 15), antialias=True, mode="edge"), plain)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("scale", [3.3, 70.0])
 def test_a_constant_picture_stays_constant(dtype, scale):
     image = np.full((300, 200, 3), 201.3).astype(dtype)
@@ -128,7 +128,7 @@ def test_a_constant_picture_stays_constant(dtype, scale):
     assert (result == image[0, 0, 0]).all()
 
 
-@given(pictures(), affine_matrices())
+@given(pictures(dtypes=("bool", "uint8", "float32", "int64")), affine_matrices())
 def test_averages_stay_within_the_range_of_the_picture(image, matrix):
     result = wk.warp(image, wk.Affine(matrix), (4, 5), antialias=True, mode="edge")
     assert image.min() <= result.min()

@@ -18,6 +18,7 @@ from warpkit.testing import TOLERANCES, check_adjoint
 pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
 
 from warpkit import cuda_engine
+from warpkit.interpolations import KERNELS
 from warpkit.kernels import cuda_sums, taps
 from warpkit.kernels.cuda_target import IS_SIMULATOR, cuda
 
@@ -28,6 +29,7 @@ pytestmark = [
 ]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3")
+ALIKE = {"mitchell": "the formula of bicubic", "lanczos4": "that of lanczos3"}
 SMOOTH = ("bilinear", "bicubic", "lanczos3")
 DTYPES = (
     *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
@@ -393,8 +395,27 @@ def test_an_output_that_repeats_its_elements_is_refused():
         wk.warp(image, wk.Affine.identity(), out=repeated)
 
 
+@pytest.mark.parametrize("interpolation", [*INTERPOLATIONS, *ALIKE])
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_hard_edges_and_kernels_like_others_are_those_of_the_cpu(interpolation, dtype):
+    image, wide = picture(dtype, (3,)), wk.Affine.similarity(1.7, 20, (-4.3, -2.9))
+    options = {"interpolation": interpolation, "mode": "fill", "cval": 7}
+    expected = wk.warp(image, wide, (13, 17), **options)
+    difference = np.abs(on_host(wk.warp(on_gpu(image), wide, (13, 17), **options)).astype(float) - expected)
+    assert difference.max() <= (1 if dtype == "uint8" else 1e-9)
+
+
 # What the CPU takes and a GPU does not, and why.
-LACKING = {"warp_normal_equations": "registration runs on the CPU"}
+LACKING = {
+    "warp_normal_equations": "registration runs on the CPU",
+    "warp_weighted": "weights are multiplied by NumPy",
+    "warp_alpha": "weights are multiplied by NumPy",
+}
+LACKING_OPTIONS = {
+    "antialias": (True, "averages over footprints are made on the CPU"),
+    "interpolation": ("bspline3", "the filter of the cubic spline's coefficients runs on the CPU"),
+    "cval": ((1, 2, 3), "kernels take one fill"),
+}
 
 
 def test_what_one_target_has_and_the_other_lacks():
@@ -408,14 +429,24 @@ def test_what_one_target_has_and_the_other_lacks():
         "sample": lambda f: f(image, on_gpu(np.zeros((2, 2, 2)))),
         "sample_vjp": lambda f: f(image, on_gpu(np.zeros((2, 2, 2)))),
         "warp_normal_equations": lambda f: f(image, host, affine),
+        "warp_weighted": lambda f: f(image, None, affine),
+        "warp_alpha": lambda f: f(on_gpu(picture("float32", (4,))), affine),
     }
-    assert set(calls) == {name for name in wk.__all__ if name.startswith(("warp", "sample"))}
+    of_geometry = {"warp_points", "warp_boxes", "warp_polygons", "warp_mask"}
+    assert set(calls) == {name for name in wk.__all__ if name.startswith(("warp", "sample"))} - of_geometry
     assert set(LACKING) <= set(calls)
-    assert set(taps.INTERPOLATIONS) == set(INTERPOLATIONS), "the tests of this file cover what the CPU has"
-    assert set(taps.MODES) == set(MODES)
+    assert set(KERNELS) == {*INTERPOLATIONS, *ALIKE, "bspline3"}, "the tests of this file cover what the CPU has"
+    assert set(taps.MODES) == {*MODES, "fill"}
     for name, call in calls.items():
         if name in LACKING:
             with pytest.raises(TypeError, match="must be an array on the host"):
                 call(getattr(wk, name))
         else:
             call(getattr(wk, name))
+
+
+@pytest.mark.parametrize("option", LACKING_OPTIONS)
+def test_what_options_of_the_cpu_a_gpu_refuses(option):
+    value, _ = LACKING_OPTIONS[option]
+    with pytest.raises(ValueError, match=option):
+        wk.warp(on_gpu(picture("float32", (3,))), wk.Affine.identity(), **{option: value})

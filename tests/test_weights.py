@@ -36,9 +36,7 @@ def test_an_output_pixel_is_the_mean_by_both_weights(name, mode, per_channel):
     layers = weights if per_channel else weights[..., None] * np.ones(3)
     points = points_of(MAPS[name])
     sums, total = oracles.sample(IMAGE * layers, points, mode=mode), oracles.sample(layers, points, mode=mode)
-    output, weight = wk.warp_weighted(
-        broken, weights, MAPS[name], mode=mode, cval=7.0, least_weight=0.2, tolerance=0
-    )
+    output, weight = wk.warp_weighted(broken, weights, MAPS[name], mode=mode, cval=7.0, least_weight=0.2, tolerance=0)
     np.testing.assert_allclose(weight, total if per_channel else total[..., 0], rtol=0, atol=1e-9)
     sure = np.abs(total - 0.2) > 1e-9
     expected = np.where(total > 0.2, sums / np.maximum(total, 0.1), 7.0)
