@@ -167,6 +167,7 @@ IMAGE, IDENTITY = np.zeros((4, 5)), np.eye(3)
         (lambda: warp(IMAGE, IDENTITY, order=6), ValueError, "order must be from 0 to 5"),
         (lambda: warp(IMAGE > 0, IDENTITY, order=1), ValueError, "order must be 0 for bool"),
         (lambda: warp(IMAGE, IDENTITY, mode="mirror"), ValueError, "mode must be one of"),
+        (lambda: warp(IMAGE, IDENTITY, mode="fill"), ValueError, "mode must be one of"),
         (lambda: warp(IMAGE, IDENTITY, output_shape=(2.5, 3)), ValueError, "output_shape must be whole numbers"),
         (lambda: from_skimage(np.eye(3)), TypeError, "tform must be"),
         (lambda: from_skimage(skimage.transform.ThinPlateSplineTransform()), ValueError, "must have been estimated"),

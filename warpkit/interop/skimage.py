@@ -20,6 +20,7 @@ from ..door import Interpolation, Mode
 from ..transforms import Affine, Projective, ThinPlateSpline, Transform
 
 _INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "bilinear", 3: "bicubic"}
+_MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
 _OUTSIDE = -1e9
 
 
@@ -73,6 +74,8 @@ def warp(
     picture = checks.plain_array("image", image)
     if picture.size == 0 or picture.ndim not in (2, 3):
         raise ValueError(f"image must have shape (H, W) or (H, W, C), not empty, got {picture.shape}")
+    if mode not in _MODES:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, _MODES))}, got {mode!r}")
     order = _checked_order(picture.dtype, order)
     transform, matrix = _as_map(inverse_map) if not map_args else (None, None)
     along_points = transform is None and matrix is None
