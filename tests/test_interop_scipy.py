@@ -65,6 +65,23 @@ def test_affine_transform_over_all_modes():
         assert_same(ours.affine_transform(*arguments, **call.options), theirs, call.picture, f"seed {seed}")
 
 
+@pytest.mark.parametrize("prefilter", [True, False])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "grid-constant"])
+def test_cubic_splines(mode, prefilter):
+    rng = np.random.default_rng(4)
+    options = {"mode": mode, "cval": 7.0, "prefilter": prefilter}
+    for shape in ((31, 44), (25, 60)):
+        picture = rng.uniform(0, 255, shape)
+        points = rng.uniform(-2, 3, (2, 20, 30)) * np.array(shape)[:, None, None]
+        theirs = scipy.ndimage.map_coordinates(picture, points, **options)
+        # "nearest" differs by what is left of the ends of its padding
+        tolerance = 1e-4 if mode == "nearest" and prefilter else TOLERANCE
+        np.testing.assert_allclose(ours.map_coordinates(picture, points, **options), theirs, rtol=0, atol=tolerance)
+        matrix, offset = [[0.9, 0.3], [-0.2, 1.1]], (3.3071, -2.1133)  # no point on an edge
+        theirs = scipy.ndimage.affine_transform(picture, matrix, offset, **options)
+        np.testing.assert_allclose(ours.affine_transform(picture, matrix, offset, **options), theirs, rtol=0, atol=tolerance)
+
+
 def test_constant_has_hard_edges_and_grid_constant_soft_ones():
     picture = np.full((4, 5), 10.0)
     points = np.array([[1.0, 1.0, 1.0, 1.0], [-0.01, 0.0, 4.0, 4.5]])
@@ -109,6 +126,7 @@ PICTURE, POINTS = np.zeros((3, 4)), np.zeros((2, 5))
         (lambda: ours.map_coordinates(PICTURE, np.zeros((3, 5)), order=1), ValueError, "coordinates must have shape"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, order=2), ValueError, "order must be one of"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, order=1, mode="edge"), ValueError, "mode must be one of"),
+        (lambda: ours.map_coordinates(PICTURE, POINTS, mode="grid-constant"), ValueError, "must not be"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, order=1, cval=np.nan), ValueError, "cval must be finite"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, np.zeros(4), order=1), ValueError, "output must have shape"),
         (lambda: ours.affine_transform(PICTURE, np.eye(4), order=1), ValueError, "matrix must have shape"),
