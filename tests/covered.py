@@ -30,6 +30,9 @@ LEFT_OUT = (
     "test_exactness.py",
     "test_faults.py",
     "test_house_numbers.py",
+    "test_interop_opencv.py",
+    "test_interop_scipy.py",
+    "test_interop_skimage.py",
     "test_kernel_cache.py",
     "test_packaging.py",
     "test_pytorch_expectations.py",
@@ -68,6 +71,10 @@ COMPILED = (
     "tests/test_kernel_cache.py::test_without_any_writable_folder_every_process_compiles",
     "tests/test_vector_paths.py::test_every_processor_makes_the_same_pictures[generic]",
     "tests/test_cli.py::test_demo_writes_pictures_and_a_panel",
+    # thousands of calls, for the Python around the kernels
+    "tests/test_interop_opencv.py",
+    "tests/test_interop_scipy.py",
+    "tests/test_interop_skimage.py",
 )
 
 
