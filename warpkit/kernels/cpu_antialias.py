@@ -20,6 +20,7 @@ from .rows import (
     BEYOND,
     INSIDE,
     MIXED,
+    PREFETCH_ROWS,
     TILE_COLUMNS,
     TILE_ROWS,
     classify,
@@ -120,8 +121,11 @@ def warp_each_antialiased_tile(
             xs, ys = point_xs[(row + 1) % 3], point_ys[(row + 1) % 3]
             next_xs, next_ys = point_xs[(row + 2) % 3], point_ys[(row + 2) % 3]
             middle = count // 2
+            # averages read on through the source by themselves
+            ahead = PREFETCH_ROWS if kinds[0, middle] == 1 and kinds[1, middle] == 1 else 1
             lead = lead_of(
-                next_xs[middle] - xs[middle], next_ys[middle] - ys[middle], planes * source_size, width, channels
+                ahead * (next_xs[middle] - xs[middle]), ahead * (next_ys[middle] - ys[middle]), planes * source_size, width,
+                channels,
             )  # fmt: skip
             from_here = n * planes * source_size
             to_here = n * planes * target_size + (row * columns + column_start) * channels
@@ -131,7 +135,7 @@ def warp_each_antialiased_tile(
                 average_run(
                     kernel, source, from_here, source_size, target, to_here + start * channels, target_size, planes, buffers,
                     xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation,
-                    lead, spill, sampled, sums,
+                    lead, columns * channels, spill, sampled, sums,
                 )  # fmt: skip
                 start = stop
 
@@ -219,7 +223,7 @@ def alike_end(kinds, start, count):
 def average_run(
     kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers,
     xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation, lead,
-    spill, sampled, sums,
+    row_step, spill, sampled, sums,
 ):  # fmt: skip
     """Compute the pixels of a run that are alike, to ``target`` from ``to_here`` on."""
     count, size = stop - start, (stop - start) * channels
@@ -235,9 +239,9 @@ def average_run(
         is_placed = fits_blocks(x_low, x_high, y_low, y_high, height, width, channels)
         x_origin, y_origin = math.floor(x_low), math.floor(y_low)
     first = from_here + (int(y_origin) * width + int(x_origin)) * channels
-    place, there, there_size = target, to_here, target_size
+    place, there, there_size, next_row = target, to_here, target_size, row_step
     if across * down > 1:
-        place, there, there_size = sampled, np.int64(0), size
+        place, there, there_size, next_row = sampled, np.int64(0), size, 0
     for k in range(across * down):
         u, v = sample_offset(k % across, across), sample_offset(k // across, down)
         inner, beyond = count, np.int64(0)
@@ -252,8 +256,8 @@ def average_run(
             inner, beyond = classify(buffers[0], buffers[1], count, buffers[7], low, high, reach, width, height, mode, False)
         sample_row(
             kernel, source, first, source_size, place, there, there_size, planes, buffers, count, inner, beyond,
-            height, width, channels, mode, cval, below_one, interpolation, lead if k % across == 0 else 0, 0,
-            spill, is_placed,
+            height, width, channels, mode, cval, below_one, interpolation, lead if k % across == 0 else 0,
+            next_row, spill, is_placed,
         )  # fmt: skip
         if across * down > 1:
             add_samples(sums, sampled, planes * size, k)
