@@ -237,3 +237,13 @@ def test_labels_are_not_averaged():
 def test_antialias_is_a_truth_value():
     with pytest.raises(TypeError, match="antialias must be True or False, got str"):
         wk.warp(np.zeros((4, 4)), wk.Affine.identity(), antialias="ewa")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_three_channels_are_as_three_pictures_in_the_last_corner(dtype):
+    """Where loads of three channels would leave the array, samples are placed in another way."""
+    picture = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)).astype(dtype)
+    shrink = wk.Affine.scaling(61 / 23) @ wk.Projective([[1, 0, 0], [0, 1, 0], [1e-6, 0, 1]])
+    warped = wk.warp(picture, shrink, (24, 24), antialias=True)
+    apart = [wk.warp(np.ascontiguousarray(picture[..., c]), shrink, (24, 24), antialias=True) for c in range(3)]
+    np.testing.assert_allclose(warped.astype(float), np.dstack(apart).astype(float), rtol=0, atol=1e-3)

@@ -237,7 +237,8 @@ def average_run(
     if kinds[2, start] == INSIDE and kernel is None:
         x_low, x_high, y_low, y_high = footprints_box(xs, ys, steps, start, stop)
         is_placed = fits_blocks(x_low, x_high, y_low, y_high, height, width, channels)
-        x_origin, y_origin = math.floor(x_low), math.floor(y_low)
+        if is_placed:
+            x_origin, y_origin = math.floor(x_low), math.floor(y_low)
     first = from_here + (int(y_origin) * width + int(x_origin)) * channels
     place, there, there_size, next_row = target, to_here, target_size, row_step
     if across * down > 1:
