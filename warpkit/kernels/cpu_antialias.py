@@ -39,6 +39,8 @@ ROWS = TILE_ROWS - 2
 COLUMNS = TILE_COLUMNS - 2
 # More than the sums that make a sample's place are off, in pictures of 2^31 pixels.
 ROUNDING = 1e-5
+# The kind of a row in which nothing is made smaller.
+PLAIN = 4
 
 
 def antialiased_tile_count(out_shape: tuple[int, ...]) -> int:
@@ -115,14 +117,18 @@ def warp_each_antialiased_tile(
             row = below - 1
             if row < row_start:
                 continue
-            measure_row(
-                point_xs, point_ys, (row + 1) % 3, count, variance, steps, kinds, low, high, reach, width, height, mode
-            )  # fmt: skip
+            is_plain = not any_is_longer(point_xs, point_ys, (row + 1) % 3, count)
+            if is_plain:
+                kinds[0, 0], kinds[1, 0], kinds[2, 0] = 1, 1, PLAIN
+            else:
+                measure_row(
+                    point_xs, point_ys, (row + 1) % 3, count, variance, steps, kinds, low, high, reach, width, height, mode
+                )  # fmt: skip
             xs, ys = point_xs[(row + 1) % 3], point_ys[(row + 1) % 3]
             next_xs, next_ys = point_xs[(row + 2) % 3], point_ys[(row + 2) % 3]
             middle = count // 2
             # averages read on through the source by themselves
-            ahead = PREFETCH_ROWS if kinds[0, middle] == 1 and kinds[1, middle] == 1 else 1
+            ahead = PREFETCH_ROWS if is_plain or kinds[0, middle] == 1 and kinds[1, middle] == 1 else 1
             lead = lead_of(
                 ahead * (next_xs[middle] - xs[middle]), ahead * (next_ys[middle] - ys[middle]), planes * source_size, width,
                 channels,
@@ -131,7 +137,7 @@ def warp_each_antialiased_tile(
             to_here = n * planes * target_size + (row * columns + column_start) * channels
             start = np.int64(0)
             while start < count:
-                stop = alike_end(kinds, start, count)
+                stop = count if is_plain else alike_end(kinds, start, count)
                 average_run(
                     kernel, source, from_here, source_size, target, to_here + start * channels, target_size, planes, buffers,
                     xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation,
@@ -178,11 +184,6 @@ def any_is_longer(xs, ys, here, count):
 def measure_row(xs, ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode):
     """Each pixel's two steps (x, y along a row, x, y along a column), as far as they are averaged over; how many samples each
     takes, and where the footprint lies, in the terms of :func:`classify`."""
-    if not any_is_longer(xs, ys, here, count):
-        for k in range(count):
-            steps[0, k], steps[1, k], steps[2, k], steps[3, k] = 0.0, 0.0, 0.0, 0.0
-            kinds[0, k], kinds[1, k], kinds[2, k] = 1, 1, MIXED
-        return
     for k in range(count):
         dx, dy = step_along_row(xs, ys, here, k)
         steps[0, k], steps[1, k] = averaged_step(dx, dy, variance)
@@ -240,6 +241,8 @@ def average_run(
         if is_placed:
             x_origin, y_origin = math.floor(x_low), math.floor(y_low)
     first = from_here + (int(y_origin) * width + int(x_origin)) * channels
+    is_plain = kinds[2, start] == PLAIN
+    sample_xs, sample_ys = (xs[1:], ys[1:]) if is_plain else (buffers[0], buffers[1])
     place, there, there_size, next_row = target, to_here, target_size, row_step
     if across * down > 1:
         place, there, there_size, next_row = sampled, np.int64(0), size, 0
@@ -253,10 +256,12 @@ def average_run(
                 below_one, buffers[2], buffers[4], buffers[5],
             )  # fmt: skip
         else:
-            sample_points(xs, ys, steps, u, v, start, count, buffers[0], buffers[1])
-            inner, beyond = classify(buffers[0], buffers[1], count, buffers[7], low, high, reach, width, height, mode, False)
+            if not is_plain:
+                sample_points(xs, ys, steps, u, v, start, count, sample_xs, sample_ys)
+            inner, beyond = classify(sample_xs, sample_ys, count, buffers[7], low, high, reach, width, height, mode, False)
         sample_row(
-            kernel, source, first, source_size, place, there, there_size, planes, buffers, count, inner, beyond,
+            kernel, source, first, source_size, place, there, there_size, planes, (sample_xs, sample_ys, *buffers[2:]), count, inner,
+            beyond,
             height, width, channels, mode, cval, below_one, interpolation, lead if k % across == 0 else 0,
             next_row, spill, is_placed,
         )  # fmt: skip
@@ -270,9 +275,9 @@ def average_run(
 def footprints_box(xs, ys, steps, start, stop):
     """The box around the footprints of a run, all of which lie inside."""
     x_low, x_high, y_low, y_high = math.inf, 0.0, math.inf, 0.0
-    for k in range(start, stop):
+    for k in range(np.uint64(start), np.uint64(stop)):
         x_half, y_half = half_extents(steps, k)
-        x, y = xs[k + 1], ys[k + 1]
+        x, y = xs[k + np.uint64(1)], ys[k + np.uint64(1)]
         x_low, x_high = min(x_low, x - x_half), max(x_high, x + x_half)
         y_low, y_high = min(y_low, y - y_half), max(y_high, y + y_half)
     return x_low, x_high, y_low, y_high
@@ -281,14 +286,15 @@ def footprints_box(xs, ys, steps, start, stop):
 @inlined
 def sample_point(xs, ys, steps, u, v, k):
     """The sample of a pixel at (u, v) of its footprint."""
-    return xs[k + 1] + (u * steps[0, k] + v * steps[2, k]), ys[k + 1] + (u * steps[1, k] + v * steps[3, k])
+    here = k + np.uint64(1)
+    return xs[here] + (u * steps[0, k] + v * steps[2, k]), ys[here] + (u * steps[1, k] + v * steps[3, k])
 
 
 @row_loop
 def sample_points(xs, ys, steps, u, v, start, count, xs_out, ys_out):
     """One sample of each pixel of a run, to the beginning of a buffer."""
-    for m in range(count):
-        xs_out[m], ys_out[m] = sample_point(xs, ys, steps, u, v, start + m)
+    for m in range(np.uint64(count)):
+        xs_out[m], ys_out[m] = sample_point(xs, ys, steps, u, v, np.uint64(start) + m)
 
 
 @row_loop
