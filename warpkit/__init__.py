@@ -9,6 +9,7 @@ from . import conventions
 from .derivatives import NormalEquations, sample_vjp, warp_batch_vjp, warp_normal_equations, warp_vjp
 from .interpolations import Cubic
 from .moving import warp_boxes, warp_mask, warp_points, warp_polygons
+from .parts import source_window, warp_part
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
@@ -56,6 +57,7 @@ __all__ = [
     "sample_vjp",
     "sampling_grid",
     "set_num_threads",
+    "source_window",
     "transform_from_json",
     "warp",
     "warp_alpha",
@@ -64,6 +66,7 @@ __all__ = [
     "warp_boxes",
     "warp_mask",
     "warp_normal_equations",
+    "warp_part",
     "warp_points",
     "warp_polygons",
     "warp_vjp",
