@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,16 +41,24 @@ def augment(inputs: tuple[str, ...], output: Path, recipe: Any, copies: int, see
     \b
     warpkit augment photos/ -o more/ --recipe RTS --copies 10 --seed 1
     """
-
-    import numpy as np
-
-    from warpkit.distortions import canvas_shape, random_maps
-
-    def map_for(item: Item, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
-        name = item.target.relative_to(output).as_posix()
-        random = np.random.default_rng((seed, zlib.crc32(name.encode())))
-        (inverse_map,) = random_maps(recipe, shape, 1, random)
-        return inverse_map, canvas_shape(recipe, shape)
-
     entries = entries_of(inputs, output, options)
-    return run_batch(plan_copies(entries, output, copies), map_for, **options)
+    return run_batch(plan_copies(entries, output, copies), Distortions(recipe, seed, output), **options)
+
+
+@dataclass(frozen=True)
+class Distortions:
+    """The random map of each picture, drawn from the seed and its name below the output folder."""
+
+    recipe: Any
+    seed: int
+    output: Path
+
+    def __call__(self, item: Item, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
+        import numpy as np
+
+        from warpkit.distortions import canvas_shape, random_maps
+
+        name = item.target.relative_to(self.output).as_posix()
+        random = np.random.default_rng((self.seed, zlib.crc32(name.encode())))
+        (inverse_map,) = random_maps(self.recipe, shape, 1, random)
+        return inverse_map, canvas_shape(self.recipe, shape)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import click
@@ -20,7 +22,7 @@ from .opencv import require_cv2
 from .options_file import options_file
 from .pictures import DEFAULT_MAX_PIXELS, SUFFIXES
 from .pipeline import run_bounded
-from .worklist import Worklist
+from .worklist import Item, Worklist
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4")
 MODES = ("constant", "fill", "edge", "symmetric", "reflect", "wrap")
@@ -62,6 +64,10 @@ _OPTIONS = (
     click.option(
         "--workers", "--threads", "-j", type=click.IntRange(min=1), metavar="N",
         help="Pictures computed at once.  [default: all cores]",
+    ),
+    click.option(
+        "--scheduler", metavar="ADDRESS|local",
+        help="Run on a Dask scheduler's workers, which see the same files; local starts one, with --workers processes.",
     ),
     click.option(
         "--max-pixels", type=click.IntRange(min=1), default=DEFAULT_MAX_PIXELS, show_default=True, metavar="N",
@@ -114,6 +120,7 @@ def run_batch(
     map_for: MapFor,
     *,
     workers: int | None,
+    scheduler: str | None,
     dry_run: bool,
     report: Path | None,
     log: str,
@@ -125,21 +132,27 @@ def run_batch(
         raise click.UsageError("give --resume or --overwrite, not both")
     if settings["antialias"] and settings["interpolation"] == "nearest":
         raise click.UsageError("--antialias averages pixels, which --interpolation nearest must not")
+    if workers is not None and scheduler not in (None, "local"):
+        raise click.UsageError("--workers is for this machine; the workers of a --scheduler are its own")
     worklist = Worklist(entries)
     if dry_run:
         return _show(worklist)
     require_cv2()
     require_pillow()
     cores = min(workers or _cores(), len(worklist))
-    _share_cores(cores)
     maker = Maker(map_for, Settings(**settings), cores)
+    outcomes: Callable[[Iterator[Item]], Generator[Outcome, None, None]]
+    if scheduler is None:
+        _share_cores(cores)
+        outcomes = partial(run_bounded, maker.make, threads=cores + _READERS_AND_WRITERS)
+    else:
+        outcomes = partial(_cluster().make_on_cluster, scheduler, cores, maker, len(worklist))
     kept = Report(report, resume=settings["resume"]) if report is not None else None
-    return _run(worklist, maker, cores + _READERS_AND_WRITERS, Log("quiet" if quiet else log, len(worklist)), kept)
+    return _run(_outcomes(maker, worklist, outcomes), Log("quiet" if quiet else log, len(worklist)), kept)
 
 
-def _run(worklist: Worklist, maker: Maker, threads: int, log: Log, report: Report | None) -> int:
+def _run(outcomes: Generator[Outcome, None, None], log: Log, report: Report | None) -> int:
     ending = ""
-    outcomes = _outcomes(maker, worklist, threads)
     try:
         for outcome in outcomes:
             log.add(outcome)
@@ -159,12 +172,22 @@ def _run(worklist: Worklist, maker: Maker, threads: int, log: Log, report: Repor
     return 1 if log.failed else 0
 
 
-def _outcomes(maker: Maker, worklist: Worklist, threads: int) -> Generator[Outcome, None, None]:
+def _outcomes(
+    maker: Maker, worklist: Worklist, outcomes: Callable[[Iterator[Item]], Generator[Outcome, None, None]]
+) -> Generator[Outcome, None, None]:
     """As they come: of what a process had begun when it died, apart; then of all others."""
     suspects = begun_sources(worklist)
     if suspects:
         yield from (make_apart(maker.make, item) for item in worklist if item.source in suspects)
-    yield from run_bounded(maker.make, (item for item in worklist if item.source not in suspects), threads)
+    yield from outcomes(item for item in worklist if item.source not in suspects)
+
+
+def _cluster() -> ModuleType:
+    try:
+        from . import cluster
+    except ImportError as error:
+        raise click.ClickException(f"--scheduler needs Dask ({error}): pip install 'numba-warpkit[dask]'") from None
+    return cluster
 
 
 def _show(worklist: Worklist) -> int:

@@ -23,6 +23,11 @@ class Entry(NamedTuple):
     problem: str = ""
 
 
+def seen_from_here(folder: Path) -> Path:
+    """A folder as names begin in it: the current one leaves them as they are."""
+    return Path() if folder == Path.cwd() else folder
+
+
 def plan_files(inputs: Sequence[str], output: Path, picture_format: str | None = None) -> Iterator[Entry]:
     """Pair inputs (files, globs, folders searched with all below them) with their outputs.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .errors import DiskFullError, PictureError
+from .errors import BusyError, DiskFullError, PictureError
 from .headers import refuse_too_large
 from .pictures import decode, encode, losses, read_file
 from .rendering import warp_pixels
@@ -50,42 +50,64 @@ class Outcome(NamedTuple):
     notes: tuple[str, ...] = ()
     error: str | None = None
     disk_full: bool = False
+    busy: bool = False  # another process is writing the output
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""
-        kept = {k: v for k, v in self._asdict().items() if k not in ("item", "disk_full") and v is not None}
+        kept = {k: v for k, v in self._asdict().items() if k not in ("item", "disk_full", "busy") and v is not None}
         return {"input": str(self.item.source), "output": str(self.item.target), **kept}
 
 
 class Maker:
-    """Makes pictures in many threads. Those that compute are as many as there are cores; others read and write meanwhile."""
+    """Makes pictures in many threads. Those that compute are as many as there are cores; others read and write meanwhile.
 
-    def __init__(self, map_for: MapFor, settings: Settings, cores: int) -> None:
+    Names of files begin in ``folder``.
+    """
+
+    def __init__(self, map_for: MapFor, settings: Settings, cores: int, folder: Path = Path()) -> None:
         self._map_for = map_for
         self._settings = settings
         self._cores = threading.BoundedSemaphore(cores)
+        self._folder = folder
 
-    def make(self, item: Item) -> Outcome:
-        """Whatever goes wrong is the outcome's error."""
+    @property
+    def recipe(self) -> tuple[MapFor, Settings]:
+        """What a maker in another process needs to make the same."""
+        return self._map_for, self._settings
+
+    def make(self, item: Item, *, is_new: bool = False) -> Outcome:
+        """Whatever goes wrong is the outcome's error.
+
+        ``is_new`` says that the output was not there when the run came to the item: what is there now is an earlier try's.
+        """
         start = time.perf_counter()
         try:
-            details = self._make(item)
+            details = self._make(item, is_new)
         except click.ClickException as error:
             details = {"error": error.message}
         except (PictureError, ValueError, TypeError, MemoryError, OSError) as error:
-            details = {"error": str(error) or type(error).__name__, "disk_full": isinstance(error, DiskFullError)}
+            details = {
+                "error": str(error) or type(error).__name__,
+                "disk_full": isinstance(error, DiskFullError),
+                "busy": isinstance(error, BusyError),
+            }
         except Exception as error:  # a million other pictures must not be lost for a fault that nobody thought of
             details = {"error": f"{type(error).__name__}: {error}"}
         result = "failed" if "error" in details else details.pop("result", "done")
         return Outcome(item, result, round(time.perf_counter() - start, 6), **details)
 
-    def _make(self, item: Item) -> dict[str, Any]:
+    def is_new(self, item: Item) -> bool:
+        """Whether the output of an item is not there."""
+        return not item.problem and not (self._folder / item.target).exists()
+
+    def _make(self, item: Item, is_new: bool) -> dict[str, Any]:
         if item.problem:
             raise PictureError(item.problem)
-        if item.target.exists() and not self._is_free(item):
+        source, target = self._folder / item.source, self._folder / item.target
+        if not is_new and target.exists() and not self._is_free(item, source, target):
             return {"result": "skipped"}
-        data = read_file(item.source)
-        with whole_file(item.target) as write:
+        data = read_file(source)
+        with whole_file(target) as write:
             with self._cores:
                 picture = decode(data, item.source.suffix.lower(), self._settings.max_pixels)
                 del data
@@ -100,15 +122,15 @@ class Maker:
             "notes": losses(item.target.suffix, picture),
         }
 
-    def _is_free(self, item: Item) -> bool:
+    def _is_free(self, item: Item, source: Path, target: Path) -> bool:
         """Whether an output that exists is to be made anew; False where it is finished."""
         if self._settings.overwrite:
-            if os.path.samefile(item.source, item.target):
+            if os.path.samefile(source, target):
                 raise PictureError("its output is the input itself; choose another output")
             return True
         if not self._settings.resume:
             raise PictureError(f"{item.target} exists; use --overwrite or --resume")
-        return not self._is_whole(item.target)
+        return not self._is_whole(target)
 
     def _is_whole(self, path: Path) -> bool:
         try:

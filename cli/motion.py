@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from .files import seen_from_here
 from .pairs import MODELS, fit_inverse_map
 
 if TYPE_CHECKING:
     from warpkit import Transform
+
+    from .worklist import Item
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -258,12 +261,29 @@ class Plan:
 
 
 class Plans:
-    """The command's plan, and those of pictures that have options of their own."""
+    """The command's plan, and those of pictures that have options of their own.
+
+    It can be sent to other processes; names of files then begin in the folder where it was sent from.
+    """
 
     def __init__(self, motion: Motion) -> None:
-        self._motion = motion
-        self._common = Plan(motion)
-        self._with_own = lru_cache(maxsize=256)(lambda own: Plan(with_own(motion, json.loads(own))))
+        self._begin(motion, Plan(motion), Path())
+
+    def __getstate__(self) -> tuple[Motion, Plan, Path]:
+        return self._motion, self._common, Path.cwd()
+
+    def __setstate__(self, state: tuple[Motion, Plan, Path]) -> None:
+        motion, common, folder = state
+        self._begin(motion, common, seen_from_here(folder))
+
+    def _begin(self, motion: Motion, common: Plan, folder: Path) -> None:
+        self._motion, self._common, self._folder = motion, common, folder
+        self._with_own = lru_cache(maxsize=256)(self._read)
+
+    def _read(self, own: str) -> Plan:
+        motion = with_own(self._motion, json.loads(own))
+        files = {name: self._folder / path for name in ("points", "map_file") if (path := getattr(motion, name)) is not None}
+        return Plan(motion._replace(**files))
 
     def check(self, own: Mapping[str, Any]) -> None:
         """ValueError if the options of a picture cannot be right; files that they name are not opened."""
@@ -272,6 +292,10 @@ class Plans:
     def for_options(self, own: str) -> Plan:
         """``own`` as JSON, or empty."""
         return self._with_own(own) if own else self._common
+
+    def for_item(self, item: Item, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
+        """The inverse map and the canvas of a picture of ``shape`` (rows, columns)."""
+        return self.for_options(item.own).for_picture(shape)
 
 
 def read_inverse_map(path: Path) -> Transform:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 _WAITING_PER_THREAD = 2
 
 
-def run_bounded(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+def run_bounded(function: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
     """``function`` of each item, in the order they are done. Items are taken only as threads come free.
 
     Closing the iterator, or an exception, gives up what was not begun and waits for what was.

@@ -32,4 +32,4 @@ def warp(inputs: tuple[str, ...], output: Path, motion: Motion, **options: Any) 
     """
     plans = Plans(motion)
     entries = entries_of(inputs, output, options, own_options=tuple(PARAMETERS), check=plans.check)
-    return run_batch(entries, lambda item, shape: plans.for_options(item.own).for_picture(shape), **options)
+    return run_batch(entries, plans.for_item, **options)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .errors import DiskFullError, PictureError
+from .errors import BusyError, DiskFullError, PictureError
 
 with contextlib.suppress(ImportError):  # Windows refuses by itself to rename a file that another process has open
     import fcntl
@@ -60,7 +60,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = DiskFullError if error.errno in _FULL else PictureError
+        kind = DiskFullError if error.errno in _FULL else BusyError if error.errno == errno.EBUSY else PictureError
         raise kind(f"cannot be written: {error.strerror or error}") from None
 
 

@@ -199,7 +199,7 @@ def test_closing_gives_up_what_was_not_begun() -> None:
 
 
 def test_faults_that_nobody_thought_of_are_one_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Maker, item: Item) -> object:
+    def broken(self: Maker, item: Item, is_new: bool) -> object:
         raise ZeroDivisionError("unheard of")
 
     monkeypatch.setattr(Maker, "_make", broken)
