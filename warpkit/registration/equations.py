@@ -1,0 +1,142 @@
+"""Normal equations of a step, from sums over cells of pixels.
+
+The unknowns are a step's P numbers d and, for each channel, gain g and bias b: those that make
+
+    sum of weight * (g warped + b - fixed + slopes . displacement(d))^2
+
+least, plus a penalty. Displacements are those of the cells' centres; that makes a step a little less exact, not its goal, where
+the residual has no slope along any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums
+from ..kernels.stages import frozen
+from ..threads import run_ranges
+from .pyramid import Level, Planes
+
+ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
+
+_NANOSECONDS = 2.5
+_UPPER = np.triu_indices(FACTORS)
+_SLOPES, _LIGHT, _GOAL = slice(0, 2), slice(2, 4), 4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well two pictures agree under a map."""
+
+    grams: NDArray[np.float64]  # (C, cells, FACTORS, FACTORS)
+    lights: NDArray[np.float64]  # (C, 2): gain and bias
+    correlation: float
+    pixels: float
+
+
+def cell_size(shape: tuple[int, int]) -> int:
+    """Small beside the picture, so that displacements hardly change within a cell."""
+    side = min(shape)
+    return 16 if side >= 512 else 8 if side >= 192 else 4 if side >= 64 else 2
+
+
+def cell_centres(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """(cells, 2), in pixels; a cell that the border cuts has the centre of its pixels."""
+    cell = cell_size(shape)
+    y, x = ((np.arange(0, side, cell) + np.minimum(np.arange(0, side, cell) + cell, side) - 1) / 2 for side in shape)
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def measure(
+    level: Level, warped: Planes, lights: NDArray[np.float64], robust: str | None, is_light_free: bool
+) -> Fit:
+    """Sums over the cells, and what follows from them alone."""
+    rows, columns = level.shape
+    cell, channels = cell_size(level.shape), len(warped)
+    sums = np.empty((channels, -(-rows // cell), -(-columns // cell), PRODUCTS))
+    scale = _robust_scale(warped, level.fixed, lights) if robust else 1.0
+    arguments = (frozen(warped), frozen(level.fixed), frozen(level.weights), frozen(lights.astype(np.float32)))
+    arguments += (ROBUST[robust], np.float32(scale), cell, sums)
+    nanoseconds = channels * cell * columns * _NANOSECONDS
+    run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[1], nanoseconds)
+    grams = np.empty((channels, sums.shape[1] * sums.shape[2], FACTORS, FACTORS))
+    grams[..., _UPPER[0], _UPPER[1]] = sums.reshape(channels, -1, PRODUCTS)
+    grams[..., _UPPER[1], _UPPER[0]] = grams[..., _UPPER[0], _UPPER[1]]
+    totals = grams.sum(axis=1)
+    found = best_lights(totals) if is_light_free else lights
+    return Fit(grams, found, correlation(totals), float(totals[0, 3, 3]))
+
+
+def _robust_scale(warped: Planes, fixed: Planes, lights: NDArray[np.float64]) -> float:
+    """The residuals' standard deviation, from the median of some ten thousand."""
+    step = max(1, int(np.sqrt(fixed[0].size / 10_000)))
+    gains, biases = lights.T[:, :, None, None]
+    residuals = np.abs(gains * warped[:, ::step, ::step] + biases - fixed[:, ::step, ::step])
+    known = residuals[~np.isnan(residuals)]
+    return max(1.4826 * float(np.median(known)), 1e-6) if known.size else 1.0
+
+
+def best_lights(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gain and bias of each channel, least squares, from (C, FACTORS, FACTORS)."""
+    lights = np.tile([1.0, 0.0], (len(totals), 1))
+    for c, gram in enumerate(totals):
+        if gram[3, 3] > 0:
+            variance = gram[2, 2] - gram[2, 3] ** 2 / gram[3, 3]
+            covariance = gram[2, 4] - gram[2, 3] * gram[3, 4] / gram[3, 3]
+            gain = covariance / variance if variance > 0 else 0.0
+            lights[c] = gain, (gram[3, 4] - gain * gram[2, 3]) / gram[3, 3]
+    return lights
+
+
+def correlation(totals: NDArray[np.float64]) -> float:
+    """Of all channels together, each about its mean; 0 where nothing is to be seen."""
+    count = np.maximum(totals[:, 3, 3], 1e-30)
+    about_mean = totals - totals[:, 3, :, None] * totals[:, 3, None, :] / count[:, None, None]
+    product = about_mean[:, 2, 4].sum()
+    squares = about_mean[:, 2, 2].sum() * about_mean[:, 4, 4].sum()
+    return float(product / np.sqrt(squares)) if squares > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class StepEquations:
+    """``matrix @ (d, lights) = right``."""
+
+    matrix: NDArray[np.float64]
+    right: NDArray[np.float64]
+    length: int  # P
+
+    def solve(self, damping: float) -> NDArray[np.float64]:
+        """The P numbers of a step; the diagonal raised by ``damping`` of itself (Levenberg 1944, Marquardt 1963)."""
+        diagonal = np.diag(self.matrix)
+        damped = self.matrix + np.diag(damping * diagonal + 1e-9 * diagonal.max() + 1e-30)
+        return np.asarray(np.linalg.solve(damped, self.right)[: self.length])
+
+
+def step_equations(
+    fit: Fit, basis: NDArray[np.float64], is_light_free: bool, penalty: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+) -> StepEquations:
+    """``basis`` (P, cells, 2): how a step's numbers move the cells' centres, in pixels; ``penalty``: its matrix and right."""
+    length, channels = len(basis), len(fit.grams)
+    flat = basis.reshape(length, -1)
+    slopes = fit.grams.sum(axis=0)[:, _SLOPES, _SLOPES]
+    size = length + (2 * channels if is_light_free else 0)
+    matrix, right = np.zeros((size, size)), np.zeros(size)
+    along = np.matmul(basis.transpose(1, 0, 2), slopes).transpose(1, 0, 2).reshape(length, -1)
+    matrix[:length, :length] = flat @ along.T
+    for c, (gram, light) in enumerate(zip(fit.grams, fit.lights, strict=True)):
+        with_light = flat @ gram[:, _SLOPES, _LIGHT].reshape(-1, 2)
+        right[:length] += flat @ gram[:, _SLOPES, _GOAL].reshape(-1)
+        if is_light_free:
+            at = slice(length + 2 * c, length + 2 * c + 2)
+            total = gram.sum(axis=0)
+            matrix[:length, at], matrix[at, :length] = with_light, with_light.T
+            matrix[at, at], right[at] = total[_LIGHT, _LIGHT], total[_LIGHT, _GOAL]
+        else:
+            right[:length] -= with_light @ light
+    if penalty is not None:
+        matrix[:length, :length] += penalty[0]
+        right[:length] += penalty[1]
+    return StepEquations(matrix, right, length)

@@ -1,0 +1,78 @@
+"""Pictures made smaller by halves, for motions to be found from afar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import engine
+from ..kernels.alignment import smooth_rows
+from ..kernels.stages import frozen
+from ..threads import run_ranges
+from ..transforms import Transform
+
+# The smallest level has a shorter side of at least so many pixels, and at most twice as many.
+_COARSEST_SIDE = 24
+_NANOSECONDS = 0.6
+
+Planes = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Both pictures at one size: pixel (x, y) lies at (scale x, scale y) of the originals. NaN: not known."""
+
+    scale: int
+    moving: Planes  # (C, H, W)
+    fixed: Planes  # (C, rows, columns)
+    weights: NDArray[np.float32]  # (rows, columns) or empty
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self.fixed.shape[1:]
+        return rows, columns
+
+    def warped(self, inverse_map: Transform) -> Planes:
+        """The moving picture on the fixed one's pixels; NaN where one of the four pixels that make it is not known."""
+        out = np.empty((len(self.moving), *self.shape), np.float32)
+        job = engine.problem("moving", self.moving, inverse_map.pipeline, engine.NO_GRID, "bilinear", "constant", 0.0, 0.01)
+        engine.forward_into(job._replace(fill=np.full(1, np.nan, np.float32)), out)
+        return out
+
+
+def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32]) -> list[Level]:
+    """All levels, the largest, which is smoothed but has every pixel, first.
+
+    Smoothing takes away noise that the slopes would be made of, and detail that bilinear sampling would blur unevenly.
+    """
+    moving, fixed = _smaller(moving, 1), _smaller(fixed, 1)
+    levels = [Level(1, moving, fixed, weights)]
+    while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:
+        moving, fixed = _smaller(moving, 2), _smaller(fixed, 2)
+        weights = _smooth(weights, 2) if weights.size else weights
+        levels.append(Level(2 * levels[-1].scale, moving, fixed, weights))
+    return levels
+
+
+def _smaller(planes: Planes, step: int) -> Planes:
+    """Each plane smoothed, every ``step``-th pixel of it; from what is known, where that is at least half of the weight."""
+    known = ~np.isnan(planes)
+    if known.all():
+        return np.stack([_smooth(plane, step) for plane in planes])
+    smaller = []
+    for plane, is_known in zip(planes, known, strict=True):
+        share = _smooth(is_known.astype(np.float32), step)
+        total = _smooth(np.where(is_known, plane, np.float32(0)), step)
+        smaller.append(np.divide(total, share, out=np.full_like(total, np.nan), where=share >= 0.5))
+    return np.stack(smaller)
+
+
+def _smooth(plane: NDArray[Any], step: int) -> NDArray[np.float32]:
+    rows, columns = plane.shape
+    out = np.empty((-(-rows // step), -(-columns // step)), np.float32)
+    source = frozen(plane)
+    run_ranges(lambda first, last: smooth_rows(source, step, out, first, last), len(out), step * columns * _NANOSECONDS)
+    return out
