@@ -20,6 +20,7 @@ PICTURES = ("astronaut", "chelsea", "coffee", "camera", "rocket", "immunohistoch
 MARGIN = 0.125  # of each side of the photograph, around the moving picture
 MOST_DEGREES, MOST_SHIFT, MOST_SCALE = 15.0, 0.1, 1.2
 MOST_SHEAR, MOST_ASPECT, MOST_PERSPECTIVE = 5.0, 1.05, 0.03
+NOISE = (1.0, 3.0)  # standard deviations, in grey levels
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,14 @@ def lit(picture: NDArray[np.float64], random: np.random.Generator) -> NDArray[np
 
 
 def pairs(model: str, count: int, seed: int) -> Iterator[Pair]:
-    """``count`` pairs of a model, picture by picture in turn; noise of 2 to 6 grey levels in each."""
+    """``count`` pairs of a model, picture by picture in turn; the noise of each within ``NOISE``."""
     random = np.random.default_rng(seed)
     for n in range(count):
         name = PICTURES[n % len(PICTURES)]
         shape = moving_shape(name)
         matrix = random_matrix(model, shape, random)
-        moving = with_noise(view(name, grid(shape)), random.uniform(2, 6), random)
-        fixed = with_noise(lit(view(name, apply(matrix, grid(shape))), random), random.uniform(2, 6), random)
+        moving = with_noise(view(name, grid(shape)), random.uniform(*NOISE), random)
+        fixed = with_noise(lit(view(name, apply(matrix, grid(shape))), random), random.uniform(*NOISE), random)
         yield Pair(name, moving, fixed, matrix)
 
 

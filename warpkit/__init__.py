@@ -10,6 +10,7 @@ from .derivatives import NormalEquations, sample_vjp, warp_batch_vjp, warp_norma
 from .interpolations import Cubic
 from .moving import warp_boxes, warp_mask, warp_points, warp_polygons
 from .parts import source_window, warp_part
+from .registration import Registration, register
 from .threads import get_num_threads, set_num_threads
 from .transforms import (
     Affine,
@@ -46,6 +47,7 @@ __all__ = [
     "Polar",
     "Polynomial",
     "Projective",
+    "Registration",
     "Swirl",
     "ThinPlateSpline",
     "Transform",
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "conventions",
     "get_num_threads",
+    "register",
     "sample",
     "sample_vjp",
     "sampling_grid",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums
 from ..kernels.stages import frozen
 from ..threads import run_ranges
+from .motions import Motion, Penalty
 from .pyramid import Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
@@ -33,8 +34,46 @@ class Fit:
 
     grams: NDArray[np.float64]  # (C, cells, FACTORS, FACTORS)
     lights: NDArray[np.float64]  # (C, 2): gain and bias
+    pixels: float  # of one channel, by weight
     correlation: float
-    pixels: float
+    cost: float  # mean squared residual as a part of the fixed picture's variance, and the motion's penalty
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How pictures are compared: whether gain and bias are free, and how residuals weigh."""
+
+    is_light_free: bool
+    robust: str | None
+
+    def __call__(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> Fit:
+        grams = self._grams(level, motion, lights)
+        totals = grams.sum(axis=1)
+        if self.is_light_free:
+            lights = best_lights(totals)
+        factors = np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
+        residual = np.einsum("ci,cij,cj", factors, totals, factors)
+        variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
+        penalty = motion.penalty()
+        cost = residual / max(variance, 1e-30) + (penalty.cost if penalty else 0.0)
+        return Fit(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(cost))
+
+    def _grams(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over the cells: (C, cells, FACTORS, FACTORS)."""
+        rows, columns = level.shape
+        cell, warped = cell_size(level.shape), level.warped(motion.at(level.scale))
+        sums = np.empty((len(warped), -(-rows // cell), -(-columns // cell), PRODUCTS))
+        scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
+        arguments = (
+            *(frozen(array) for array in (warped, level.fixed, level.weights, lights.astype(np.float32))),
+            *(ROBUST[self.robust], np.float32(scale), cell, sums),
+        )
+        nanoseconds = len(warped) * cell * columns * _NANOSECONDS
+        run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[1], nanoseconds)
+        grams = np.empty((len(warped), sums.shape[1] * sums.shape[2], FACTORS, FACTORS))
+        grams[..., _UPPER[0], _UPPER[1]] = sums.reshape(len(warped), -1, PRODUCTS)
+        grams[..., _UPPER[1], _UPPER[0]] = grams[..., _UPPER[0], _UPPER[1]]
+        return grams
 
 
 def cell_size(shape: tuple[int, int]) -> int:
@@ -48,26 +87,6 @@ def cell_centres(shape: tuple[int, int]) -> NDArray[np.float64]:
     cell = cell_size(shape)
     y, x = ((np.arange(0, side, cell) + np.minimum(np.arange(0, side, cell) + cell, side) - 1) / 2 for side in shape)
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-
-
-def measure(
-    level: Level, warped: Planes, lights: NDArray[np.float64], robust: str | None, is_light_free: bool
-) -> Fit:
-    """Sums over the cells, and what follows from them alone."""
-    rows, columns = level.shape
-    cell, channels = cell_size(level.shape), len(warped)
-    sums = np.empty((channels, -(-rows // cell), -(-columns // cell), PRODUCTS))
-    scale = _robust_scale(warped, level.fixed, lights) if robust else 1.0
-    arguments = (frozen(warped), frozen(level.fixed), frozen(level.weights), frozen(lights.astype(np.float32)))
-    arguments += (ROBUST[robust], np.float32(scale), cell, sums)
-    nanoseconds = channels * cell * columns * _NANOSECONDS
-    run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[1], nanoseconds)
-    grams = np.empty((channels, sums.shape[1] * sums.shape[2], FACTORS, FACTORS))
-    grams[..., _UPPER[0], _UPPER[1]] = sums.reshape(channels, -1, PRODUCTS)
-    grams[..., _UPPER[1], _UPPER[0]] = grams[..., _UPPER[0], _UPPER[1]]
-    totals = grams.sum(axis=1)
-    found = best_lights(totals) if is_light_free else lights
-    return Fit(grams, found, correlation(totals), float(totals[0, 3, 3]))
 
 
 def _robust_scale(warped: Planes, fixed: Planes, lights: NDArray[np.float64]) -> float:
@@ -115,9 +134,7 @@ class StepEquations:
         return np.asarray(np.linalg.solve(damped, self.right)[: self.length])
 
 
-def step_equations(
-    fit: Fit, basis: NDArray[np.float64], is_light_free: bool, penalty: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-) -> StepEquations:
+def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, penalty: Penalty | None) -> StepEquations:
     """``basis`` (P, cells, 2): how a step's numbers move the cells' centres, in pixels; ``penalty``: its matrix and right."""
     length, channels = len(basis), len(fit.grams)
     flat = basis.reshape(length, -1)
@@ -137,6 +154,7 @@ def step_equations(
         else:
             right[:length] -= with_light @ light
     if penalty is not None:
-        matrix[:length, :length] += penalty[0]
-        right[:length] += penalty[1]
+        variance = fit.grams[:, :, _GOAL, _GOAL].sum()
+        matrix[:length, :length] += variance * penalty.matrix
+        right[:length] += variance * penalty.right
     return StepEquations(matrix, right, length)

@@ -1,16 +1,14 @@
 """The motions that a picture may have: groups of matrices, by what generates them.
 
 A step is a small motion of the fixed picture's points, applied first: ``matrix @ expm(sum of step_i generator_i)``. So each
-model stays what it is: a product of turns is a turn. Coordinates are normalised, about the picture's centre, so that each number
-of a step moves the rim by about as many of them.
+model stays what it is: a product of turns is a turn. Coordinates are normalised, about the picture's centre, so that each
+number of a step moves the rim by about as many of them.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..transforms import Affine, Projective
 
 Matrix = NDArray[np.float64]
 
@@ -47,7 +45,7 @@ def displacements(generators: NDArray[np.float64], points: NDArray[np.float64]) 
     """How each generator moves normalised points (n, 2): (P, n, 2)."""
     homogeneous = np.column_stack([points, np.ones(len(points))])
     moved = np.einsum("pij,nj->pni", generators, homogeneous)
-    return moved[..., :2] - moved[..., 2:] * points
+    return np.asarray(moved[..., :2] - moved[..., 2:] * points)
 
 
 def exponential(matrix: Matrix) -> Matrix:
@@ -61,8 +59,3 @@ def exponential(matrix: Matrix) -> Matrix:
     for _ in range(halvings):
         result = result @ result
     return result
-
-
-def as_transform(matrix: Matrix) -> Affine | Projective:
-    """A matrix (3, 3) as the simplest family that it belongs to."""
-    return Affine(matrix[:2]) if np.array_equal(matrix[2], [0, 0, 1]) else Projective(matrix)

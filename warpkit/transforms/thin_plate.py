@@ -90,6 +90,15 @@ class ThinPlateSpline(Transform):
         """A matrix (length, 2 K) and a vector (length,): the packed spline of other values is ``matrix @ values + vector``."""
         return self._system.packing()
 
+    @property
+    def bending_matrix(self) -> NDArray[np.float64]:
+        """(K, K), symmetric: ``values.T @ bending_matrix @ values`` has the bending energy of x' and y' on its diagonal.
+
+        Bookstein's integral of squared second derivatives (1989), divided by 16 pi, in coordinates that have the control points
+        in the square [-1, 1]; 0 for affine maps. For splines without smoothing.
+        """
+        return self._system.bending
+
     def _stages(self) -> tuple[Stage, ...]:
         return (Stage(THIN_PLATE, self._packed),)
 
@@ -160,6 +169,12 @@ class _System:
         """(K + 3, K): what the values are multiplied by to give weights and plane. One factorisation serves all values."""
         count = len(self.control_points)
         return self.solve(np.eye(count + 3, count))
+
+    @cached_property
+    def bending(self) -> NDArray[np.float64]:
+        """From values to weights, which are those values' slopes of half the bending energy."""
+        weights = self._operator[: len(self.control_points)]
+        return read_only((weights + weights.T) / 2)
 
     def pull(self, packed: NDArray[np.float64]) -> NDArray[np.float64]:
         """The gradient of the values, row by row (n, 2 K), from that of the packed spline (n, length)."""

@@ -1,0 +1,76 @@
+"""Whether a registration may be trusted, and how exactly its parameters are known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .alignment import Refined
+from .motions import Motion, corners
+from .pyramid import Level
+
+# White noise of variance 1 has this variance after the pyramid's filter; sums of it with slopes, which are smooth, keep theirs.
+_LEFT_OF_NOISE = (70 / 256) ** 2
+# Slopes are compared on the smallest level that has so many pixels along its shorter side.
+_GUARD_SIDE = 64
+_LARGEST_DEVIATION = 1.0  # pixels
+
+
+def slope_correlation(levels: list[Level], motion: Motion) -> float:
+    """The correlation of both pictures' differences between neighbours."""
+    level = min((one for one in levels if min(one.shape) >= _GUARD_SIDE), key=lambda one: -one.scale, default=levels[0])
+    warped, fixed = level.warped(motion.at(level.scale)).astype(np.float64), level.fixed.astype(np.float64)
+    product = squares = other_squares = 0.0
+    for axis in (1, 2):
+        a, b = np.diff(warped, axis=axis), np.diff(fixed, axis=axis)
+        known = ~np.isnan(a + b)
+        product += float(a[known] @ b[known])
+        squares, other_squares = squares + float(a[known] @ a[known]), other_squares + float(b[known] @ b[known])
+    return product / np.sqrt(squares * other_squares) if squares > 0 and other_squares > 0 else 0.0
+
+
+def step_covariance(refined: Refined) -> NDArray[np.float64]:
+    """(P, P): of a step's numbers, if the residual is white noise that the pyramid's filter has smoothed."""
+    fit, equations = refined.fit, refined.equations
+    totals = fit.grams.sum(axis=1)
+    factors = np.column_stack([np.zeros((len(totals), 2)), fit.lights, np.full(len(totals), -1.0)])
+    residual = np.einsum("ci,cij,cj", factors, totals, factors) / max(totals[:, 3, 3].sum(), 1e-30)
+    try:
+        inverse = np.linalg.inv(equations.matrix)
+    except np.linalg.LinAlgError:
+        return np.full((equations.length, equations.length), np.nan)
+    return np.asarray(inverse[: equations.length, : equations.length] * residual / _LEFT_OF_NOISE)
+
+
+def params_covariance(motion: Motion, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the transform's parameters, from that of a step's numbers, by central differences."""
+    columns = []
+    for unit in 1e-3 * np.eye(len(covariance)):
+        ahead, back = motion.moved(unit), motion.moved(-unit)
+        if ahead is None or back is None:
+            return np.full((motion.transform.params.size,) * 2, np.nan)
+        columns.append((ahead.transform.params - back.transform.params) / 2e-3)
+    jacobian = np.column_stack(columns)
+    return np.asarray(jacobian @ covariance @ jacobian.T)
+
+
+def corner_deviation(motion: Motion, covariance: NDArray[np.float64], shape: tuple[int, int]) -> float:
+    """The standard deviation of the corner that is known least, in pixels of the fixed picture."""
+    basis = motion.basis(corners(shape))
+    variances = np.einsum("pnk,pq,qnk->n", basis, covariance, basis)
+    return float(np.sqrt(variances.max())) if np.all(variances >= 0) else np.inf
+
+
+def doubt(
+    refined: Refined, overlap: float, slopes: float, deviation: float, least_overlap: float, least_correlation: float
+) -> str:
+    """Why a registration may not be trusted; empty if it may."""
+    if overlap < least_overlap:
+        return f"the pictures overlap by {overlap:.0%} of the fixed one, less than {least_overlap:.0%}"
+    if not slopes >= least_correlation:
+        return f"the aligned pictures' slopes correlate by {slopes:.2f}, less than {least_correlation:.2f}"
+    if deviation > _LARGEST_DEVIATION:
+        return f"the pictures show too little: a corner is known to {deviation:.2g} pixels only"
+    if not refined.settled:
+        return "steps did not become short"
+    return ""

@@ -1,0 +1,116 @@
+"""Pictures as registration compares them: planes of float32 about 0, NaN where nothing is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import checks, door
+from .pyramid import Planes
+
+_SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Light:
+    """The mean and spread of each channel that was taken away: (C,) each."""
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Both pictures, and what was taken away from them."""
+
+    moving: Planes
+    fixed: Planes
+    weights: NDArray[np.float32]  # (rows, columns) or empty
+    moving_light: Light
+    fixed_light: Light
+
+    @property
+    def are_flat(self) -> bool:
+        """Whether one shows nothing at all."""
+        return not (np.any(self.moving_light.spread > 0) and np.any(self.fixed_light.spread > 0))
+
+    def light(self, lights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Gain and bias between the pictures themselves, from those between the planes."""
+        fixed, moving = self.fixed_light, self.moving_light
+        gain = lights[:, 0] * _or_one(fixed.spread) / _or_one(moving.spread)
+        return gain, fixed.mean + lights[:, 1] * _or_one(fixed.spread) - gain * moving.mean
+
+
+def load(
+    moving: ArrayLike,
+    fixed: ArrayLike,
+    moving_mask: ArrayLike | None,
+    fixed_weights: ArrayLike | None,
+    keep_light: bool,
+) -> Pictures:
+    """Check and bring to one scale: each channel of each picture, or those of ``fixed`` for both with ``keep_light``."""
+    source, target = door.image_array("moving", moving, (2, 3)), door.image_array("fixed", fixed, (2, 3))
+    if source.shape[2:] != target.shape[2:]:
+        raise ValueError(f"fixed must have as many channels as moving, got shapes {target.shape} and {source.shape}")
+    for name, picture in (("moving", source), ("fixed", target)):
+        if min(picture.shape[:2]) < _SMALLEST_SIDE:
+            raise ValueError(f"{name} must be at least {_SMALLEST_SIDE} pixels on each side, got shape {picture.shape}")
+        checks.fits_in_memory(f"{name}: copies as float32", 16 * picture.size)
+    weights = np.empty((0, 0), np.float32)
+    if fixed_weights is not None:
+        weights = checks.finite_array("fixed_weights", fixed_weights, target.shape[:2]).astype(np.float32)
+        if (weights < 0).any():
+            raise ValueError(f"fixed_weights must not be negative, got {weights.min()}")
+    known = None
+    if moving_mask is not None:
+        known = checks.plain_array("moving_mask", moving_mask)
+        if known.dtype != np.bool_:
+            raise TypeError(f"moving_mask must hold booleans, got dtype {known.dtype}")
+        if known.shape != source.shape[:2]:
+            raise ValueError(f"moving_mask must have shape {source.shape[:2]}, got {known.shape}")
+    moving_planes = _planes(source, known)
+    fixed_planes = _planes(target, weights > 0 if weights.size else None)
+    fixed_light = _light(fixed_planes)
+    moving_light = fixed_light if keep_light else _light(moving_planes)
+    return Pictures(
+        _normalised(moving_planes, moving_light), _normalised(fixed_planes, fixed_light), weights, moving_light, fixed_light
+    )
+
+
+def _planes(picture: NDArray[Any], known: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """(C, H, W); float64 where float32 would not hold the pixels."""
+    wide = picture.dtype.itemsize > 4 or (picture.dtype.kind in "iu" and picture.dtype.itemsize > 2)
+    channels = picture[..., None] if picture.ndim == 2 else picture
+    planes = np.array(np.moveaxis(channels, 2, 0), dtype=np.float64 if wide else np.float32, order="C")
+    if picture.dtype.kind == "f":
+        planes[~np.isfinite(planes)] = np.nan
+    if known is not None:
+        planes[:, ~known] = np.nan
+    return planes
+
+
+def _light(planes: NDArray[Any]) -> Light:
+    """From some hundred thousand pixels of each plane: it need not be exact."""
+    step = max(1, int(np.sqrt(planes[0].size / 100_000)))
+    means, spreads = [], []
+    for plane in planes:
+        some = plane[::step, ::step]
+        values = some[~np.isnan(some)] if np.isnan(some).any() else some
+        means.append(float(values.mean(dtype=np.float64)) if values.size else 0.0)
+        spreads.append(float(values.std(dtype=np.float64)) if values.size else 0.0)
+    return Light(np.array(means), np.array(spreads))
+
+
+def _or_one(spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _normalised(planes: NDArray[Any], light: Light) -> Planes:
+    """In place where float32 holds them."""
+    kind = planes.dtype.type
+    planes -= light.mean.astype(kind)[:, None, None]
+    planes /= _or_one(light.spread).astype(kind)[:, None, None]
+    return planes.astype(np.float32, copy=False)

@@ -1,0 +1,165 @@
+"""Align two pictures: checks at the door, then from the smallest pictures to the largest."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import checks, door
+from ..transforms import Affine, Composition, Projective, Transform
+from .course import Course, Spline
+from .equations import ROBUST, Measure
+from .guard import corner_deviation, doubt, params_covariance, slope_correlation, step_covariance
+from .models import GENERATORS
+from .pictures import Pictures, load
+from .pyramid import pyramid
+from .result import Record, Registration
+
+Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "projective", "tps"]
+
+MODELS = (*GENERATORS, "tps")
+
+
+def register(
+    moving: ArrayLike,
+    fixed: ArrayLike,
+    model: Model = "affine",
+    *,
+    measure: Literal["ncc", "ssd"] = "ncc",
+    robust: Literal["huber", "tukey"] | None = None,
+    initial: door.Map | None = None,
+    search: bool | None = None,
+    moving_mask: ArrayLike | None = None,
+    fixed_weights: ArrayLike | None = None,
+    control_points: tuple[int, int] = (5, 5),
+    bending: float = 1e-4,
+    least_overlap: float = 0.25,
+    least_correlation: float = 0.6,
+) -> Registration:
+    """Find the map that makes one picture look like another.
+
+    From small pictures to large ones, Gauss-Newton steps on the sum of squared differences. A step is a small motion of the
+    fixed picture's points, before the map (Baker and Matthews 2004); slopes are the mean of both pictures' (Benhimane and Malis
+    2004).
+
+    Convention:
+        the result's ``transform`` takes points (x, y) of ``fixed`` to points of ``moving``, in pixels, the centre of the
+        top-left pixel being (0, 0): it is the inverse map of the warp that lays ``moving`` onto ``fixed``.
+
+    Parameters
+    ----------
+    moving : (H, W) or (H, W, C)
+        Any type that :func:`warpkit.warp` takes. What is not finite counts as not known.
+    fixed : (rows, columns) or (rows, columns, C)
+        All channels are compared, each for itself.
+    model : {"translation", "euclidean", "similarity", "affine", "projective", "tps"}
+        What the map may be: a shift; with turns; with a change of size; any affine map; a homography; a thin-plate spline with
+        control points on a grid over ``fixed``.
+    measure : {"ncc", "ssd"}
+        "ncc" leaves gain and bias of each channel free, which makes the (normalised) correlation largest, as OpenCV's ECC does
+        (Evangelidis and Psarakis 2008). "ssd" compares the pixels as they are.
+    robust : {"huber", "tukey"}, optional
+        Large residuals weigh less, or nothing, beside their median (Huber 1964, Beaton and Tukey 1974): for pictures that show
+        different things in places.
+    initial : Transform or matrix, optional
+        Where to begin, from ``fixed`` to ``moving``: an affine map or a homography; any map for "tps". From point pairs:
+        ``wk.Affine.fit(fixed_points, moving_points)``. The identity otherwise. The model is of what the steps change: a
+        "translation" keeps the turn of ``initial``.
+    search : bool, optional
+        Whether to try turns of up to 20 degrees, sizes and all shifts about the start, on the smallest pictures. By default if
+        there is no ``initial``.
+    moving_mask : (H, W) of bool, optional
+        Which pixels of ``moving`` are known.
+    fixed_weights : (rows, columns), optional
+        How much pixels of ``fixed`` weigh, at least 0; those of 0 are not looked at.
+    control_points : (rows, columns)
+        Of the grid of a spline, at least 2 each.
+    bending : float
+        What a spline's bending energy costs (lengths in halves of the picture's diagonal) beside the mean squared difference as
+        a part of the picture's variance.
+    least_overlap, least_correlation : float
+        A result that compares less than this part of ``fixed``, or whose pictures' slopes correlate less, is not trusted.
+
+    Returns
+    -------
+    Registration
+        ``converged`` is False, with the ``reason``, where the result is not to be trusted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; the message names it. What the pictures show raises nothing.
+
+    Notes
+    -----
+    The same bits for any number of threads. A step at the full size costs some 4 ns per pixel and channel on one thread: a
+    warp, and 15 products that are summed over small cells. Pixels are compared as float32, smoothed by a filter of one pixel's
+    variance.
+    """
+    if model not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, got {model!r}")
+    if measure not in ("ncc", "ssd"):
+        raise ValueError(f"measure must be 'ncc' or 'ssd', got {measure!r}")
+    if robust not in ROBUST:
+        raise ValueError(f"robust must be 'huber', 'tukey' or None, got {robust!r}")
+    counts = checks.shape_2d("control_points", control_points)
+    if min(counts) < 2:
+        raise ValueError(f"control_points must be at least (2, 2), got {counts}")
+    least_overlap = checks.not_negative("least_overlap", least_overlap)
+    least_correlation = checks.finite_number("least_correlation", least_correlation)
+    spline = Spline(counts, checks.not_negative("bending", bending))
+    pictures = load(moving, fixed, moving_mask, fixed_weights, keep_light=measure == "ssd")
+    start = _start(initial, model, pictures.fixed.shape[1:])
+    if pictures.are_flat:
+        return _nothing(pictures, start)
+    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
+    history: list[Record] = []
+    course = Course(model, Measure(measure == "ncc", robust), initial is None if search is None else bool(search), spline)
+    refined = course.run(levels, start, history)
+    overlap = refined.fit.pixels / _weight(pictures)
+    slopes = slope_correlation(levels, refined.motion)
+    covariance = step_covariance(refined)
+    deviation = corner_deviation(refined.motion, covariance, levels[0].shape)
+    reason = doubt(refined, overlap, slopes, deviation, least_overlap, least_correlation)
+    return Registration(
+        refined.motion.transform,
+        not reason,
+        reason,
+        refined.fit.correlation,
+        slopes,
+        overlap,
+        *pictures.light(refined.fit.lights),
+        params_covariance(refined.motion, covariance),
+        tuple(history),
+    )
+
+
+def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Transform:
+    """A matrix, or for a spline any map."""
+    if initial is None:
+        return Affine.identity()
+    start = door.as_transform("initial", initial)
+    door.check_horizon("initial", start, shape)
+    if isinstance(start, Composition):
+        start = start.simplified()
+    if isinstance(start, Projective) and model != "projective":
+        raise ValueError(f"initial must be affine for the model {model!r}, got a homography")
+    if not isinstance(start, Affine | Projective) and model != "tps":
+        raise TypeError(f"initial must be a matrix, Affine or Projective for the model {model!r}, got {type(start).__name__}")
+    return start
+
+
+def _weight(pictures: Pictures) -> float:
+    """Of all pixels of the fixed picture that are known."""
+    weights = pictures.weights if pictures.weights.size else np.ones(pictures.fixed.shape[1:], np.float32)
+    return max(float(weights[~np.isnan(pictures.fixed[0])].sum(dtype=np.float64)), 1e-30)
+
+
+def _nothing(pictures: Pictures, start: Transform) -> Registration:
+    channels, length = len(pictures.fixed), start.params.size
+    return Registration(
+        start, False, "a picture is flat, or nothing of it is known", 0.0, 0.0, 0.0,
+        np.ones(channels), np.zeros(channels), np.full((length, length), np.nan), (),
+    )  # fmt: skip
