@@ -9,11 +9,13 @@ import sys
 
 import click
 
+from .align import align
 from .augment import augment
 from .completion import completion
 from .demo import demo
 from .doctor import doctor
 from .fit import fit
+from .register import register_pair
 from .show import show
 from .warp import warp
 
@@ -31,7 +33,7 @@ def warpkit() -> None:
     """
 
 
-for command in (demo, warp, augment, fit, show, doctor, completion):
+for command in (demo, warp, augment, fit, register_pair, align, show, doctor, completion):
     warpkit.add_command(command)
 
 

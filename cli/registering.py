@@ -1,0 +1,145 @@
+"""What `warpkit register` and `warpkit align` share: options, comparing, what was found as numbers and as a figure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from .errors import PictureError
+from .pictures import DEFAULT_MAX_PIXELS, Picture, read_picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from warpkit import Registration, Transform
+
+MODELS = ("translation", "euclidean", "similarity", "affine", "projective", "tps", "dense")
+ROBUST = ("none", "huber", "tukey")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--model", type=click.Choice(MODELS), default="affine", show_default=True, help="How pictures may move."),
+    click.option(
+        "--robust", type=click.Choice(ROBUST), default="none", show_default=True,
+        help="How pixels that do not fit, such as a passer-by, lose their weight.",
+    ),
+)  # fmt: skip
+
+
+class How(NamedTuple):
+    """The options of a registration."""
+
+    model: Any
+    robust: Any
+
+
+def registration_options(command: Command) -> Command:
+    """Add --model and --robust to a command, which receives them as one ``how``."""
+
+    def with_how(**arguments: Any) -> Any:
+        how = How(**{name: arguments.pop(name) for name in How._fields})
+        return command(how=how, **arguments)
+
+    with_how.__name__, with_how.__doc__ = command.__name__, command.__doc__
+    with_how.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed(_OPTIONS):
+        with_how = option(with_how)
+    return with_how  # type: ignore[return-value]
+
+
+def read_single(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """A picture of one frame."""
+    picture = read_picture(path, max_pixels)
+    if len(picture.frames) != 1:
+        raise PictureError(f"has {len(picture.frames)} frames; only single pictures can be aligned")
+    return picture
+
+
+def register(moving: NDArray[Any], fixed: NDArray[Any], how: How, known: NDArray[Any] | None = None) -> Registration:
+    """Align the colours of two pictures, or their greys where only one has colours; transparency does not count.
+
+    ``known`` says where ``fixed`` is to be compared. PictureError if they cannot be aligned, with the reason.
+    """
+    import warpkit as wk
+
+    moving, fixed = colours(moving), colours(fixed)
+    if moving.shape[2] != fixed.shape[2]:
+        moving, fixed = (picture.mean(axis=2, keepdims=True) for picture in (moving, fixed))
+    robust = None if how.robust == "none" else how.robust
+    try:
+        found = wk.register(moving, fixed, how.model, robust=robust, fixed_weights=known)
+    except ValueError as error:
+        raise PictureError(str(error)) from None
+    if not found.converged:
+        raise PictureError(f"cannot be aligned: {found.reason}")
+    return found
+
+
+def colours(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, C), without transparency."""
+    import numpy as np
+
+    pixels = np.atleast_3d(pixels)
+    return pixels[..., :3] if pixels.shape[2] == 4 else pixels
+
+
+class Moved(NamedTuple):
+    """How a picture moved to lie on another: at the centre of the canvas, in pixels, degrees clockwise and times."""
+
+    right: float
+    down: float
+    turned: float
+    scaled: float
+    farthest_corner: float
+
+    @classmethod
+    def by(cls, inverse_map: Transform, shape: tuple[int, int]) -> Moved:
+        """For a canvas of ``shape`` (rows, columns)."""
+        import numpy as np
+
+        rows, columns = shape
+        corners = np.array([[0, 0], [columns - 1, 0], [columns - 1, rows - 1], [0, rows - 1]], dtype=np.float64)
+        centre = corners.mean(axis=0)
+        right, down = centre - inverse_map(centre)
+        (a, b), (c, d) = np.linalg.inv(inverse_map.jacobian(centre))
+        turned, scaled = math.degrees(math.atan2(c - b, a + d)), math.sqrt(abs(a * d - b * c))
+        return cls(right, down, turned, scaled, np.hypot(*(corners - inverse_map(corners)).T).max())
+
+    def __str__(self) -> str:
+        return (
+            f"moved by ({self.right:.2f}, {self.down:.2f}) px, turned by {self.turned:.3f} degrees, scaled by {self.scaled:.4f}"
+        )
+
+
+# A picture, how it moved, and its correlation with what it was compared with.
+Row = tuple[Path, Moved, float]
+
+
+def table(rows: Iterable[Row]) -> bytes:
+    """Rows as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["input", *Moved._fields, "correlation"])
+    for source, moved, correlation in rows:
+        writer.writerow([source, *(f"{number:.6f}" for number in (*moved, correlation))])
+    return text.getvalue().encode(errors="surrogateescape")
+
+
+def red_and_cyan(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """Two pictures in one, grey where they agree: where the first is brighter red, where the second is cyan."""
+    import numpy as np
+
+    from .drawing import as_displayable
+
+    greys = [as_displayable(picture).mean(axis=2) for picture in (first, second)]
+    canvas = np.zeros((*np.maximum(*(grey.shape for grey in greys)), 3), np.uint8)
+    for grey, channels in zip(greys, ([2], [0, 1]), strict=True):
+        canvas[: grey.shape[0], : grey.shape[1], channels] = np.round(grey)[..., None]
+    return canvas
