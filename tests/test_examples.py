@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,4 +112,13 @@ def test_a_robust_fit_is_nearer_than_one_through_all_matches(tmp_path: Path) -> 
     through_all, robust = (float(line.split()[2]) for line in told.splitlines() if line.startswith("worst corner"))
     assert robust < 2
     assert through_all > 10 * robust
+    assert figure.stat().st_size > 0
+
+
+def test_what_registration_is_for_works(tmp_path: Path) -> None:
+    figure = tmp_path / "figure.jpg"
+    told = run("registration.py", figure)
+    converged = re.findall(r"^(.+): (\d+) of (\d+) converged, .* before, ([\d.]+) after", told, re.MULTILINE)
+    assert [name for name, *_ in converged] == ["shaking sequence", "exposures", "colours", "page"]
+    assert all(done == count and float(after) < 0.5 for _, done, count, after in converged), told
     assert figure.stat().st_size > 0
