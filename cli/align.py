@@ -63,12 +63,12 @@ def align(inputs: tuple[str, ...], output: Path, to: str, how: How, table_file: 
         stack.align(to)
         if table_file is not None:
             _write_table(table_file, stack.rows)
-    return run_batch(stack.entries(), partial(_placed, stack.canvas), **options)
+    return run_batch(stack.entries(), partial(_placed, Path.cwd(), stack.canvas), **options)
 
 
-def _placed(canvas: tuple[int, int], item: Item, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
-    """For the run: what the alignment has written."""
-    return read_inverse_map(_transform_file(item.target)), canvas
+def _placed(folder: Path, canvas: tuple[int, int], item: Item, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
+    """For the run, on whichever machine: what the alignment has written, with names that begin in ``folder``."""
+    return read_inverse_map(_transform_file(folder / item.target)), canvas
 
 
 def _transform_file(target: Path) -> Path:
