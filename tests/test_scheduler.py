@@ -103,6 +103,10 @@ def test_distortions_are_the_same(scheduler: str) -> None:
     assert_same_as_plain_run("augment", ["in"], ["--recipe", "P", "--copies", "3", "--seed", "2"], scheduler)
 
 
+def test_a_stack_is_aligned_as_in_a_plain_run(scheduler: str) -> None:
+    assert_same_as_plain_run("align", ["in"], ["--model", "translation"], scheduler)
+
+
 def test_a_lost_worker(scheduler: str) -> None:
     """It dies with part of its group made, which another makes again."""
     many = [f"in/{n}.png" for n in range(5)]
