@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .kernels.footprints import LARGEST_COUNT, SLACK
-from .kernels.maps import AFFINE, PROJECTIVE
 from .kernels.points import points_jacobian
 from .kernels.stages import Pipeline, frozen
+from .kernels.stretch import may_stretch
 
 # Where the cost is estimated: so many points along each side of the output, of so many images.
 _SIDE = 8
@@ -16,30 +15,8 @@ _IMAGES = 8
 
 
 def may_shrink(pipeline: Pipeline, shape: tuple[int, int]) -> bool:
-    """Whether a step of one output pixel may be longer than a source pixel; for maps but single matrices nothing is proven."""
-    kind = pipeline.table[0, 0]
-    if len(pipeline.table) > 1 or kind not in (AFFINE, PROJECTIVE):
-        return True
-    matrices = pipeline.params.reshape(-1, 2 if kind == AFFINE else 3, 3)
-    steps = np.abs(matrices[:, :2, :2]) if kind == AFFINE else _largest_slopes(matrices, shape)
-    # NaN, of points beyond the horizon, is not at most one
-    return not bool((np.hypot(steps[:, 0], steps[:, 1]) <= 1.0 + SLACK / 2).all())
-
-
-def _largest_slopes(matrices: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Bounds (N, 2, 2) of a homography's derivative (a - g u) / w over the output and one pixel around it.
-
-    There w is least, and u and v are least and greatest, at corners. NaN where w is not positive throughout.
-    """
-    rows, columns = shape
-    corners = np.array([(x, y, 1.0) for x in (-1, columns) for y in (-1, rows)])
-    mapped = matrices @ corners.T
-    w = mapped[:, 2:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        points = np.where(w > 0, mapped[:, :2] / w, np.nan)
-        slopes = matrices[:, :2, None, :2] - points[..., None] * matrices[:, 2, None, None, :2]
-        bounds: NDArray[np.float64] = np.abs(slopes).max(axis=2) / w.min(axis=2)[..., None]
-    return bounds
+    """Whether a step of one output pixel may be longer than a source pixel; see :mod:`kernels.stretch` for what is proven."""
+    return bool(may_stretch(pipeline.table, frozen(pipeline.params), *shape))
 
 
 def mean_samples(pipeline: Pipeline, shape: tuple[int, int]) -> float:

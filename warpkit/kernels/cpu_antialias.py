@@ -19,7 +19,6 @@ from .lattice import fill_lattice, has_lattice, lattice_buffers, lattice_row
 from .rows import (
     BEYOND,
     INSIDE,
-    MIXED,
     PREFETCH_ROWS,
     TILE_COLUMNS,
     TILE_ROWS,
@@ -128,7 +127,7 @@ def warp_each_antialiased_tile(
             next_xs, next_ys = point_xs[(row + 2) % 3], point_ys[(row + 2) % 3]
             middle = count // 2
             # averages read on through the source by themselves
-            ahead = PREFETCH_ROWS if is_plain or kinds[0, middle] == 1 and kinds[1, middle] == 1 else 1
+            ahead = PREFETCH_ROWS if is_plain or (kinds[0, middle] == 1 and kinds[1, middle] == 1) else 1
             lead = lead_of(
                 ahead * (next_xs[middle] - xs[middle]), ahead * (next_ys[middle] - ys[middle]), planes * source_size, width,
                 channels,
@@ -260,10 +259,9 @@ def average_run(
                 sample_points(xs, ys, steps, u, v, start, count, sample_xs, sample_ys)
             inner, beyond = classify(sample_xs, sample_ys, count, buffers[7], low, high, reach, width, height, mode, False)
         sample_row(
-            kernel, source, first, source_size, place, there, there_size, planes, (sample_xs, sample_ys, *buffers[2:]), count, inner,
-            beyond,
-            height, width, channels, mode, cval, below_one, interpolation, lead if k % across == 0 else 0,
-            next_row, spill, is_placed,
+            kernel, source, first, source_size, place, there, there_size, planes, (sample_xs, sample_ys, *buffers[2:]),
+            count, inner, beyond, height, width, channels, mode, cval, below_one, interpolation,
+            lead if k % across == 0 else 0, next_row, spill, is_placed,
         )  # fmt: skip
         if across * down > 1:
             add_samples(sums, sampled, planes * size, k)
