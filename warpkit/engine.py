@@ -12,7 +12,7 @@ from . import minification, pixels
 from .interpolations import Interpolation, kernel_of
 from .kernels import cpu, cpu_antialias, cpu_antialias_pull, cpu_matrix, cpu_pull, cpu_scatter, normal, small
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
-from .kernels.rows import TILE_COLUMNS, tile_count, tile_pixels
+from .kernels.rows import TILE_COLUMNS, WHOLE, Origins, tile_count, tile_pixels
 from .kernels.stages import Pipeline, frozen
 from .kernels.taps import BILINEAR, CUBIC, MODES, NEAREST
 from .pixels import Cval
@@ -42,6 +42,7 @@ class Problem(NamedTuple):
     tolerance: float = 0.0  # pixels that the points of a thin-plate spline may be off
     antialias: bool = False
     is_spline: bool = False  # whether the images are the coefficients of splines through the caller's
+    origins: Origins = WHOLE  # of the output, a part of a larger one, and of the images, windows of larger ones
 
     @property
     def _inputs(self) -> tuple[Any, ...]:
@@ -66,7 +67,7 @@ class Problem(NamedTuple):
 
     def is_antialiased(self, out_shape: tuple[int, ...]) -> bool:
         """Whether any pixel of the output may be an average: elsewhere antialiasing changes nothing."""
-        return self.antialias and minification.may_shrink(self.pipeline, (out_shape[2], out_shape[3]))
+        return self.antialias and minification.may_shrink(self.pipeline, (out_shape[2], out_shape[3]), self.origins[:2])
 
     @property
     def is_matrix(self) -> bool:
@@ -129,26 +130,33 @@ def forward(job: Problem, out: NDArray[Any]) -> int:
     below_one = pixels.largest_sampling_weight(job.images.dtype)
     tiles, nanoseconds = tile_count(out.shape), job.nanoseconds(out.shape)
     images = frozen(job.images)
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, ...] = (images, out, job.origins)
     if job.is_matrix and not job.phi:
         matrices, nearest = frozen(job.pipeline.params), True if job.interpolation == NEAREST else None
-        if nearest is None and small.are_small(images, out, matrices, job.mode):
+        if nearest is None and job.origins == WHOLE and small.are_small(images, out, matrices, job.mode):
             kernel, arguments = small.warp_small_tiles, (images, out, matrices, job.fill, below_one, job.mode)
         else:
-            kernel, arguments = cpu_matrix.warp_matrix_tiles, (images, out, matrices, job.fill, below_one, nearest, job.mode)
+            kernel, arguments = cpu_matrix.warp_matrix_tiles, (*arguments, matrices, job.fill, below_one, nearest, job.mode)
     else:
-        kernel, arguments = cpu.warp_tiles, (images, out, *job._inputs, job.fill, below_one, *job._options, job.tolerance)
+        tiles = tile_count(out.shape, job.origins)
+        kernel, arguments = cpu.warp_tiles, (*arguments, *job._inputs, job.fill, below_one, *job._options, job.tolerance)
     return run_ranges(lambda first, last: kernel(*arguments, first, last), tiles, nanoseconds)
 
 
 def _forward_antialiased(job: Problem, out: NDArray[Any]) -> int:
     """As :func:`forward`, each pixel averaged over its footprint."""
-    arguments = (frozen(job.images), out, *job._inputs, job.fill, pixels.largest_sampling_weight(job.images.dtype))
-    arguments += (*job._options, job.tolerance, job.variance, pixels.sum_type(job.images.dtype)(0))
-    samples = minification.mean_samples(job.pipeline, (out.shape[2], out.shape[3]))
+    arguments = (frozen(job.images), out, job.origins, *job._inputs, job.fill)
+    arguments += (
+        pixels.largest_sampling_weight(job.images.dtype),
+        *job._options,
+        job.tolerance,
+        job.variance,
+        pixels.sum_type(job.images.dtype)(0),
+    )
+    samples = minification.mean_samples(job.pipeline, (out.shape[2], out.shape[3]), job.origins[:2])
     return run_ranges(
         lambda first, last: cpu_antialias.warp_antialiased_tiles(*arguments, first, last),
-        cpu_antialias.antialiased_tile_count(out.shape),
+        cpu_antialias.antialiased_tile_count(out.shape, job.origins),
         samples * job.nanoseconds(out.shape),
     )
 

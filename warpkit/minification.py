@@ -14,15 +14,16 @@ _SIDE = 8
 _IMAGES = 8
 
 
-def may_shrink(pipeline: Pipeline, shape: tuple[int, int]) -> bool:
-    """Whether a step of one output pixel may be longer than a source pixel; see :mod:`kernels.stretch` for what is proven."""
-    return bool(may_stretch(pipeline.table, frozen(pipeline.params), *shape))
+def may_shrink(pipeline: Pipeline, shape: tuple[int, int], origin: tuple[int, int] = (0, 0)) -> bool:
+    """Whether a step of one pixel of an output, or of a part that begins at its pixel ``origin``, may be longer than a source
+    pixel; see :mod:`kernels.stretch` for what is proven."""
+    return bool(may_stretch(pipeline.table, frozen(pipeline.params), *shape, *origin))
 
 
-def mean_samples(pipeline: Pipeline, shape: tuple[int, int]) -> float:
+def mean_samples(pipeline: Pipeline, shape: tuple[int, int], origin: tuple[int, int] = (0, 0)) -> float:
     """Roughly how many samples a pixel takes."""
-    rows, columns = shape
-    x, y = np.meshgrid(np.linspace(0, columns - 1, _SIDE), np.linspace(0, rows - 1, _SIDE))
+    (row, column), (rows, columns) = origin, shape
+    x, y = np.meshgrid(column + np.linspace(0, columns - 1, _SIDE), row + np.linspace(0, rows - 1, _SIDE))
     points = frozen(np.column_stack([x.ravel(), y.ravel()]))
     images = np.unique(np.linspace(0, len(pipeline.params) - 1, _IMAGES).astype(int))
     jacobians = np.concatenate([points_jacobian(points, pipeline.table, frozen(pipeline.params[n])) for n in images])

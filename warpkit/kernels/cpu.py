@@ -25,6 +25,7 @@ from .rows import (
     BEYOND,
     INSIDE,
     PREFETCH_ROWS,
+    TILE_COLUMNS,
     TILE_ROWS,
     border_row,
     classify,
@@ -32,11 +33,12 @@ from .rows import (
     is_straight,
     lead_of,
     map_row,
+    part_tile_bounds,
     row_buffers,
     run_box,
     run_end,
     sampling_extent,
-    tile_bounds,
+    shift_row,
 )
 from .separable import separable_sample_run
 from .simd import fits_blocks
@@ -44,13 +46,16 @@ from .taps import BILINEAR, bilinear, nearest_tap, tap, to_pixel
 
 
 @driver
-def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, first, last):
+def warp_tiles(images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, first, last):
     """Compute tiles ``first`` to ``last`` of ``out``.
 
     Parameters
     ----------
     images, out
         As the module says; same dtype.
+    origins : Origins
+        Where ``out`` and ``images`` begin if they are parts: then tiles are those of the whole output, and what the images are
+        windows of has no pixel that is needed beside them.
     grid : (0 or N or 1, rows, columns, 2) float32 or float64
         Source points to start from. Empty: each output pixel starts at its own position.
     table, params
@@ -73,18 +78,19 @@ def warp_tiles(images, out, grid, table, params, cval, below_one, interpolation,
     buffers, spill = row_buffers(below_one), spill_buffer(images)
     lattice = lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0)
     return warp_each_tile(
-        images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, buffers, spill, lattice,
-        first, last,
+        images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, buffers, spill,
+        lattice, first, last,
     )  # fmt: skip
 
 
 @row_loop
 def warp_each_tile(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, buffers, spill, lattice,
-    first, last,
+    images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, buffers, spill,
+    lattice, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
+    row_origin, column_origin, top, left = origins
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
     straight = is_straight(grid, table)
@@ -97,15 +103,18 @@ def warp_each_tile(
     xs, ys, region = buffers[0], buffers[1], buffers[7]
     invalid = 0
     for tile in range(first, last):
-        n, row_start, column_start, count = tile_bounds(tile, rows, columns)
+        n, row_start, column_start, row_begin, row_end, skipped, count = part_tile_bounds(
+            tile, rows, columns, row_origin, column_origin, TILE_ROWS, TILE_COLUMNS
+        )
+        column_begin = column_start + skipped
         params_row = params[n if params.shape[0] > 1 else 0]
         x_before, y_before = math.nan, math.nan
         if on_lattice:
-            fill_lattice(nodes, left_out, errors, row_start, column_start, count, params_row, tolerance)
-        for row in range(row_start, min(rows, row_start + TILE_ROWS)):
+            fill_lattice(nodes, left_out, errors, row_start, column_start, skipped + count, params_row, tolerance)
+        for row in range(row_begin, row_end):
             is_placed, inner, beyond = False, count, np.int64(0)
             if in_blocks:
-                point = (((n if grid.shape[0] > 1 else 0) * rows + row) * columns + column_start) * 2
+                point = (((n if grid.shape[0] > 1 else 0) * rows + row) * columns + column_begin) * 2
                 is_placed = count == place_grid_row(
                     points, point, count, height, width, channels, below_one, buffers[2], buffers[4], buffers[5]
                 )  # fmt: skip
@@ -116,12 +125,14 @@ def warp_each_tile(
             else:
                 if on_lattice:
                     lattice_row(
-                        nodes, left_out, weights, node_row, row, row_start, column_start, count, params_row, xs, ys
+                        nodes, left_out, weights, node_row, row, row_start, column_start, skipped + count, params_row, xs, ys
                     )  # fmt: skip
                 else:
                     invalid += map_row(
-                        grid, n, row, column_start, count, table, params_row, xs, ys, buffers[8], buffers[9]
+                        grid, n, row, column_begin, count, table, params_row, xs, ys, buffers[8], buffers[9]
                     )  # fmt: skip
+                if top + left > 0 or (on_lattice and skipped > 0):
+                    shift_row(xs, ys, skipped if on_lattice else 0, count, float(left), float(top))
                 inner, beyond = classify(xs, ys, count, region, low, high, reach, width, height, mode, straight)
                 x, y = xs[count // 2], ys[count // 2]
             lead = lead_of(
@@ -129,7 +140,7 @@ def warp_each_tile(
             )
             x_before, y_before = x, y
             from_here = n * planes * source_size
-            to_here = n * planes * target_size + (row * columns + column_start) * channels
+            to_here = n * planes * target_size + ((row - row_origin) * columns + column_begin - column_origin) * channels
             sample_row(
                 kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, count, inner, beyond,
                 height, width, channels, mode, cval, below_one, interpolation, lead, columns * channels, spill, is_placed,

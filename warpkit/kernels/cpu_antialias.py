@@ -22,13 +22,18 @@ from .rows import (
     PREFETCH_ROWS,
     TILE_COLUMNS,
     TILE_ROWS,
+    WHOLE,
+    Origins,
     classify,
     fill_row,
     lead_of,
     map_row,
+    part_tile_bounds,
     region_of_box,
     row_buffers,
     sampling_extent,
+    shift_row,
+    tile_count,
 )
 from .simd import fits_blocks
 from .taps import lerp, to_pixel
@@ -42,23 +47,9 @@ ROUNDING = 1e-5
 PLAIN = 4
 
 
-def antialiased_tile_count(out_shape: tuple[int, ...]) -> int:
-    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into."""
-    images, _, rows, columns, _ = out_shape
-    return images * -(-rows // ROWS) * -(-columns // COLUMNS)
-
-
-@inlined
-def antialiased_tile_bounds(tile, rows, columns):
-    """The image that a tile belongs to, its first row and column, and how many columns it has."""
-    tiles_down, tiles_across = -(-rows // ROWS), -(-columns // COLUMNS)
-    column_start = tile % tiles_across * COLUMNS
-    return (
-        tile // (tiles_down * tiles_across),
-        tile // tiles_across % tiles_down * ROWS,
-        column_start,
-        min(COLUMNS, columns - column_start),
-    )
+def antialiased_tile_count(out_shape: tuple[int, ...], origins: Origins = WHOLE) -> int:
+    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into, where the whole is cut."""
+    return tile_count(out_shape, origins, ROWS, COLUMNS)
 
 
 @allocating
@@ -74,7 +65,8 @@ def footprint_buffers():
 
 @driver
 def warp_antialiased_tiles(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance, zero, first, last
+    images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance, zero, first,
+    last,
 ):  # fmt: skip
     """Compute tiles ``first`` to ``last`` of ``out``.
 
@@ -83,7 +75,7 @@ def warp_antialiased_tiles(
     """
     values = TILE_COLUMNS * images.shape[1] * images.shape[4]
     warp_each_antialiased_tile(
-        images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
+        images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
         row_buffers(below_one), spill_buffer(images),
         lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0),
         footprint_buffers(), np.empty(values, images.dtype), np.full(values, zero), first, last,
@@ -93,35 +85,42 @@ def warp_antialiased_tiles(
 
 @row_loop
 def warp_each_antialiased_tile(
-    images, out, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
+    images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
     buffers, spill, lattice, footprint, sampled, sums, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
+    row_origin, column_origin, top, left = origins
+    x_window, y_window = float(left), float(top)
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
     on_lattice = has_lattice(grid, table, tolerance)
     low, high, reach = sampling_extent(interpolation)
     point_xs, point_ys, steps, kinds = footprint
     for tile in range(first, last):
-        n, row_start, column_start, count = antialiased_tile_bounds(tile, rows, columns)
+        n, row_start, column_start, row_begin, row_end, skipped, count = part_tile_bounds(
+            tile, rows, columns, row_origin, column_origin, ROWS, COLUMNS
+        )
         params_row = params[n if params.shape[0] > 1 else 0]
         if on_lattice:
-            fill_lattice(lattice[0], lattice[1], lattice[4], row_start - 1, column_start - 1, count + 2, params_row, tolerance)
-        for below in range(row_start - 1, min(rows, row_start + ROWS) + 1):
+            fill_lattice(
+                lattice[0], lattice[1], lattice[4], row_start - 1, column_start - 1, skipped + count + 2, params_row, tolerance
+            )  # fmt: skip
+        for below in range(row_begin - 1, row_end + 1):
             point_row(
-                grid, table, params_row, on_lattice, lattice, buffers, below, row_start - 1, column_start - 1, count + 2,
-                point_xs[(below + 1) % 3], point_ys[(below + 1) % 3],
+                grid, table, params_row, on_lattice, lattice, buffers, below, row_start - 1, column_start - 1, skipped,
+                count + 2, point_xs[(below + 1) % 3], point_ys[(below + 1) % 3],
             )  # fmt: skip
             row = below - 1
-            if row < row_start:
+            if row < row_begin:
                 continue
             is_plain = not any_is_longer(point_xs, point_ys, (row + 1) % 3, count)
             if is_plain:
                 kinds[0, 0], kinds[1, 0], kinds[2, 0] = 1, 1, PLAIN
             else:
                 measure_row(
-                    point_xs, point_ys, (row + 1) % 3, count, variance, steps, kinds, low, high, reach, width, height, mode
+                    point_xs, point_ys, (row + 1) % 3, count, variance, steps, kinds, low, high, reach, width, height, mode,
+                    x_window, y_window,
                 )  # fmt: skip
             xs, ys = point_xs[(row + 1) % 3], point_ys[(row + 1) % 3]
             next_xs, next_ys = point_xs[(row + 2) % 3], point_ys[(row + 2) % 3]
@@ -133,28 +132,31 @@ def warp_each_antialiased_tile(
                 channels,
             )  # fmt: skip
             from_here = n * planes * source_size
-            to_here = n * planes * target_size + (row * columns + column_start) * channels
+            column_begin = column_start + skipped
+            to_here = n * planes * target_size + ((row - row_origin) * columns + column_begin - column_origin) * channels
             start = np.int64(0)
             while start < count:
                 stop = count if is_plain else alike_end(kinds, start, count)
                 average_run(
                     kernel, source, from_here, source_size, target, to_here + start * channels, target_size, planes, buffers,
                     xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation,
-                    lead, columns * channels, spill, sampled, sums,
+                    lead, columns * channels, spill, sampled, sums, x_window, y_window,
                 )  # fmt: skip
                 start = stop
 
 
 @inlined
 def point_row(
-    grid, table, params, on_lattice, lattice, buffers, row, row_start, column_start, count, xs, ys
+    grid, table, params, on_lattice, lattice, buffers, row, row_start, column_start, skipped, count, xs, ys
 ):  # fmt: skip
-    """The source points of a row, which may lie beside the output."""
+    """The source points of a row without the ``skipped`` first ones; they may lie beside the output."""
     if on_lattice:
         nodes, left_out, weights, node_row, _ = lattice
-        lattice_row(nodes, left_out, weights, node_row, row, row_start, column_start, count, params, xs, ys)
+        lattice_row(nodes, left_out, weights, node_row, row, row_start, column_start, skipped + count, params, xs, ys)
+        if skipped > 0:
+            shift_row(xs, ys, skipped, count, 0.0, 0.0)
     else:
-        map_row(grid, 0, row, column_start, count, table, params, xs, ys, buffers[8], buffers[9])
+        map_row(grid, 0, row, column_start + skipped, count, table, params, xs, ys, buffers[8], buffers[9])
 
 
 @inlined
@@ -180,9 +182,9 @@ def any_is_longer(xs, ys, here, count):
 
 
 @row_loop
-def measure_row(xs, ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode):
+def measure_row(xs, ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode, x_window, y_window):
     """Each pixel's two steps (x, y along a row, x, y along a column), as far as they are averaged over; how many samples each
-    takes, and where the footprint lies, in the terms of :func:`classify`."""
+    takes, and where in the window the footprint lies, in the terms of :func:`classify`."""
     for k in range(count):
         dx, dy = step_along_row(xs, ys, here, k)
         steps[0, k], steps[1, k] = averaged_step(dx, dy, variance)
@@ -193,7 +195,10 @@ def measure_row(xs, ys, here, count, variance, steps, kinds, low, high, reach, w
     for k in range(count):
         x, y = xs[here, k + 1], ys[here, k + 1]
         x_half, y_half = half_extents(steps, k)
-        kinds[2, k] = region_of_box(x - x_half, x + x_half, y - y_half, y + y_half, low, high, reach, width, height, mode)
+        kinds[2, k] = region_of_box(
+            x - x_half - x_window, x + x_half - x_window, y - y_half - y_window, y + y_half - y_window, low, high, reach, width,
+            height, mode,
+        )  # fmt: skip
 
 
 @inlined
@@ -223,7 +228,7 @@ def alike_end(kinds, start, count):
 def average_run(
     kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers,
     xs, ys, steps, kinds, start, stop, height, width, channels, mode, cval, below_one, interpolation, lead,
-    row_step, spill, sampled, sums,
+    row_step, spill, sampled, sums, x_window, y_window,
 ):  # fmt: skip
     """Compute the pixels of a run that are alike, to ``target`` from ``to_here`` on."""
     count, size = stop - start, (stop - start) * channels
@@ -235,13 +240,14 @@ def average_run(
     low, high, reach = sampling_extent(interpolation)
     x_origin, y_origin, is_placed = 0.0, 0.0, False
     if kinds[2, start] == INSIDE and kernel is None:
-        x_low, x_high, y_low, y_high = footprints_box(xs, ys, steps, start, stop)
+        x_low, x_high, y_low, y_high = footprints_box(xs, ys, steps, start, stop, x_window, y_window)
         is_placed = fits_blocks(x_low, x_high, y_low, y_high, height, width, channels)
         if is_placed:
             x_origin, y_origin = math.floor(x_low), math.floor(y_low)
     first = from_here + (int(y_origin) * width + int(x_origin)) * channels
     is_plain = kinds[2, start] == PLAIN
-    sample_xs, sample_ys = (xs[1:], ys[1:]) if is_plain else (buffers[0], buffers[1])
+    is_window = x_window + y_window > 0
+    sample_xs, sample_ys = (xs[1:], ys[1:]) if is_plain and not is_window else (buffers[0], buffers[1])
     place, there, there_size, next_row = target, to_here, target_size, row_step
     if across * down > 1:
         place, there, there_size, next_row = sampled, np.int64(0), size, 0
@@ -251,12 +257,14 @@ def average_run(
         if is_placed:
             buffers[7][0] = INSIDE
             place_samples(
-                xs, ys, steps, u, v, start, count, x_origin, y_origin, np.int32(width * channels), np.int32(channels),
-                below_one, buffers[2], buffers[4], buffers[5],
+                xs, ys, steps, u, v, start, count, x_window + x_origin, y_window + y_origin, np.int32(width * channels),
+                np.int32(channels), below_one, buffers[2], buffers[4], buffers[5],
             )  # fmt: skip
         else:
             if not is_plain:
-                sample_points(xs, ys, steps, u, v, start, count, sample_xs, sample_ys)
+                sample_points(xs, ys, steps, u, v, start, count, sample_xs, sample_ys, x_window, y_window)
+            elif is_window:
+                plain_points(xs, ys, count, sample_xs, sample_ys, x_window, y_window)
             inner, beyond = classify(sample_xs, sample_ys, count, buffers[7], low, high, reach, width, height, mode, False)
         sample_row(
             kernel, source, first, source_size, place, there, there_size, planes, (sample_xs, sample_ys, *buffers[2:]),
@@ -270,7 +278,7 @@ def average_run(
 
 
 @row_loop
-def footprints_box(xs, ys, steps, start, stop):
+def footprints_box(xs, ys, steps, start, stop, x_window, y_window):
     """The box around the footprints of a run, all of which lie inside."""
     x_low, x_high, y_low, y_high = math.inf, 0.0, math.inf, 0.0
     for k in range(np.uint64(start), np.uint64(stop)):
@@ -278,7 +286,7 @@ def footprints_box(xs, ys, steps, start, stop):
         x, y = xs[k + np.uint64(1)], ys[k + np.uint64(1)]
         x_low, x_high = min(x_low, x - x_half), max(x_high, x + x_half)
         y_low, y_high = min(y_low, y - y_half), max(y_high, y + y_half)
-    return x_low, x_high, y_low, y_high
+    return x_low - x_window, x_high - x_window, y_low - y_window, y_high - y_window
 
 
 @inlined
@@ -289,10 +297,18 @@ def sample_point(xs, ys, steps, u, v, k):
 
 
 @row_loop
-def sample_points(xs, ys, steps, u, v, start, count, xs_out, ys_out):
-    """One sample of each pixel of a run, to the beginning of a buffer."""
+def plain_points(xs, ys, count, xs_out, ys_out, x_window, y_window):
+    """As :func:`sample_points`, of a whole row that has one sample for each pixel."""
     for m in range(np.uint64(count)):
-        xs_out[m], ys_out[m] = sample_point(xs, ys, steps, u, v, np.uint64(start) + m)
+        xs_out[m], ys_out[m] = xs[m + np.uint64(1)] - x_window, ys[m + np.uint64(1)] - y_window
+
+
+@row_loop
+def sample_points(xs, ys, steps, u, v, start, count, xs_out, ys_out, x_window, y_window):
+    """One sample of each pixel of a run, counted from a window, to the beginning of a buffer."""
+    for m in range(np.uint64(count)):
+        x, y = sample_point(xs, ys, steps, u, v, np.uint64(start) + m)
+        xs_out[m], ys_out[m] = x - x_window, y - y_window
 
 
 @row_loop

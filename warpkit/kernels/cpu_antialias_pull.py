@@ -16,7 +16,6 @@ from .cpu_antialias import (
     COLUMNS,
     ROWS,
     alike_end,
-    antialiased_tile_bounds,
     footprint_buffers,
     measure_row,
     sample_points,
@@ -25,7 +24,17 @@ from .cpu_antialias import (
 )
 from .cpu_pull import clear_row, pull_samples, pull_stage, rows_reached
 from .footprints import averaged_step_pull, sample_offset
-from .rows import BEYOND, TILE_COLUMNS, apply_stage, classify, map_row, row_buffers, sampling_extent, start_row
+from .rows import (
+    BEYOND,
+    TILE_COLUMNS,
+    apply_stage,
+    classify,
+    map_row,
+    part_tile_bounds,
+    row_buffers,
+    sampling_extent,
+    start_row,
+)
 
 
 @allocating
@@ -101,8 +110,7 @@ def pull_antialiased_tile(
     _, planes, height, width, channels = images.shape
     rows, columns = grad_out.shape[2], grad_out.shape[3]
     grad, source = grad_out.reshape(-1), images.reshape(-1)
-    n, row_start, column_start, count = antialiased_tile_bounds(tile, rows, columns)
-    row_end = min(rows, row_start + ROWS)
+    n, row_start, column_start, _, row_end, _, count = part_tile_bounds(tile, rows, columns, 0, 0, ROWS, COLUMNS)
     params_row = params[n if params.shape[0] > 1 else 0]
     low, high, reach = sampling_extent(interpolation)
     point_xs, point_ys, steps, kinds = footprint
@@ -118,7 +126,7 @@ def pull_antialiased_tile(
         if row < row_start:
             continue
         here = (row + 1) % 3
-        measure_row(point_xs, point_ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode)
+        measure_row(point_xs, point_ys, here, count, variance, steps, kinds, low, high, reach, width, height, mode, 0.0, 0.0)
         clear_sums(sums, count)
         grad_at = n * planes * rows * columns * channels + (row * columns + column_start) * channels
         start = np.int64(0)
@@ -155,7 +163,7 @@ def pull_run(
     sample_xs, sample_ys = buffers[0], buffers[1]
     for k in range(across * down):
         u, v = sample_offset(k % across, across), sample_offset(k // across, down)
-        sample_points(xs, ys, steps, u, v, start, count, sample_xs, sample_ys)
+        sample_points(xs, ys, steps, u, v, start, count, sample_xs, sample_ys, 0.0, 0.0)
         owns_any, owns_all = False, False
         if target.size > 0:
             highest, lowest = rows_reached(sample_ys, count, reach, height, mode)

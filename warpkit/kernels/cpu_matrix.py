@@ -34,13 +34,16 @@ from .taps import BILINEAR, NEAREST, bilinear, bilinear_taps, near_range, neares
 
 
 @driver
-def warp_matrix_tiles(images, out, params, cval, below_one, nearest, mode, first, last):
+def warp_matrix_tiles(images, out, origins, params, cval, below_one, nearest, mode, first, last):
     """As :func:`warpkit.kernels.cpu.warp_tiles` for ``params`` (1 or N, 6 or 9), the matrix of each image; returns 0.
+
+    Tiles begin with the part.
 
     ``nearest`` is None for bilinear sampling, else a number; known to the compiler.
     """
     return warp_each_matrix_tile(
-        images, out, params, cval, below_one, nearest, mode, matrix_buffers(below_one), spill_buffer(images), first, last
+        images, out, origins, params, cval, below_one, nearest, mode, matrix_buffers(below_one), spill_buffer(images), first,
+        last,
     )  # fmt: skip
 
 
@@ -57,9 +60,11 @@ def matrix_buffers(below_one):
 
 
 @row_loop
-def warp_each_matrix_tile(images, out, params, cval, below_one, nearest, mode, buffers, spill, first, last):
+def warp_each_matrix_tile(images, out, origins, params, cval, below_one, nearest, mode, buffers, spill, first, last):
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
+    row_origin, column_origin, top, left = origins
+    x_window, y_window = float(left), float(top)
     source, target = images.reshape(-1), out.reshape(-1)
     source_size, target_size = height * width * channels, rows * columns * channels
     column_numbers, cuts, offsets, weights_x, weights_y = buffers
@@ -69,31 +74,35 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, nearest, mode, b
         n, row_start, column_start, count = tile_bounds(tile, rows, columns)
         matrix = params[n if params.shape[0] > 1 else 0]
         for k in range(count):
-            column_numbers[k] = column_start + k
-        middle = float(column_start + count // 2)
-        x, y = map_matrix(kind, middle, float(row_start), matrix)
-        x_after, y_after = map_matrix(kind, middle, float(row_start + PREFETCH_ROWS), matrix)
+            column_numbers[k] = column_origin + column_start + k
+        middle = float(column_origin + column_start + count // 2)
+        x, y = map_matrix(kind, middle, float(row_origin + row_start), matrix)
+        x_after, y_after = map_matrix(kind, middle, float(row_origin + row_start + PREFETCH_ROWS), matrix)
         lead = lead_of(x_after - x, y_after - y, planes * source_size, width, channels)
         from_here = n * planes * source_size
-        for row in range(row_start, min(rows, row_start + TILE_ROWS)):
+        for line in range(row_start, min(rows, row_start + TILE_ROWS)):
+            row, column = row_origin + line, column_origin + column_start
             cuts[0], cuts[1] = 0, count
             pieces = 1
-            box = matrix_box(kind, row, column_start, count, matrix)
+            box = matrix_box(kind, row, column, count, matrix, x_window, y_window)
             if region_of_box(*box, low, high, reach, width, height, mode) == MIXED:
-                cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, matrix)
+                cut_row(
+                    cuts, low, high, reach, width, height, mode, kind, row, column, count, matrix, x_window, y_window
+                )  # fmt: skip
                 pieces = CUTS - 1
             for piece in range(pieces):
                 begin, length = cuts[piece], cuts[piece + 1] - cuts[piece]
                 if length == 0:
                     continue
-                to_here = n * planes * target_size + (row * columns + column_start + begin) * channels
-                box = matrix_box(kind, row, column_start + begin, length, matrix)
+                to_here = n * planes * target_size + (line * columns + column_start + begin) * channels
+                box = matrix_box(kind, row, column + begin, length, matrix, x_window, y_window)
                 where = region_of_box(*box, low, high, reach, width, height, mode)
                 if where == INSIDE and fits_blocks(*box, height, width, channels):
                     x_origin, y_origin = max(math.floor(box[0]), 0.0), max(math.floor(box[2]), 0.0)
                     place_matrix_row(
-                        nearest, kind, column_numbers, begin, float(row), length, matrix, x_origin, y_origin,
-                        np.int32(width * channels), np.int32(channels), below_one, offsets, weights_x, weights_y,
+                        nearest, kind, column_numbers, begin, float(row), length, matrix, x_window + x_origin,
+                        y_window + y_origin, np.int32(width * channels), np.int32(channels), below_one, offsets,
+                        weights_x, weights_y,
                     )  # fmt: skip
                     sample_blocks(
                         nearest, source, from_here + (int(y_origin) * width + int(x_origin)) * channels, source_size,
@@ -106,7 +115,7 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, nearest, mode, b
                 else:
                     sample_points(
                         source, from_here, source_size, target, to_here, target_size, planes, height, width, channels,
-                        mode, cval, below_one, nearest, kind, row, column_start + begin, length, matrix,
+                        mode, cval, below_one, nearest, kind, row, column + begin, length, matrix, x_window, y_window,
                     )  # fmt: skip
     return 0
 
@@ -114,7 +123,7 @@ def warp_each_matrix_tile(images, out, params, cval, below_one, nearest, mode, b
 @inlined
 def sample_points(
     source, from_here, source_size, target, to_here, target_size, planes, height, width, channels,
-    mode, cval, below_one, nearest, kind, row, column_start, count, matrix,
+    mode, cval, below_one, nearest, kind, row, column_start, count, matrix, x_window, y_window,
 ):  # fmt: skip
     """Sampling anywhere, for the few pixels between inside and beyond; points without a place get the fill."""
     _, _, reach = sampling_extent(BILINEAR if nearest is None else NEAREST)
@@ -122,6 +131,7 @@ def sample_points(
     top, bottom = near_range(height, reach, mode)
     for k in range(count):
         x, y = map_matrix(kind, float(column_start + k), float(row), matrix)
+        x, y = x - x_window, y - y_window
         is_near = (x > left) & (x < right) & (y > top) & (y < bottom)
         x, y = x if is_near else 0.0, y if is_near else 0.0
         if nearest is None:

@@ -29,8 +29,9 @@ def map_matrix(kind, x, y, params):
 
 
 @inlined
-def matrix_box(kind, row, column_start, count, params):
-    """The box (x_low, x_high, y_low, y_high) around a row's points, as computed; NaN if it meets the horizon or infinity.
+def matrix_box(kind, row, column_start, count, params, x_window, y_window):
+    """The box (x_low, x_high, y_low, y_high) around a row's points, as computed, counted from the first pixel of a window; NaN
+    if it meets the horizon or infinity.
 
     Ends bound the points between: always for an affine map, because rounding is monotone, up to roundings for a homography.
     """
@@ -46,10 +47,10 @@ def matrix_box(kind, row, column_start, count, params):
         slack = max(projective_rounding(left, y, params), projective_rounding(right, y, params))
     slack += 0.0 * (x_first + x_last + y_first + y_last)  # NaN and infinity spoil the whole box
     return (
-        min(x_first, x_last) - slack,
-        max(x_first, x_last) + slack,
-        min(y_first, y_last) - slack,
-        max(y_first, y_last) + slack,
+        min(x_first, x_last) - slack - x_window,
+        max(x_first, x_last) + slack - x_window,
+        min(y_first, y_last) - slack - y_window,
+        max(y_first, y_last) + slack - y_window,
     )
 
 
@@ -98,7 +99,7 @@ def range_where(x_low, x_high, y_low, y_high, kind, row, column_start, count, pa
 
 
 @inlined
-def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params):
+def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start, count, params, x_window, y_window):
     """Fill ``cuts`` with the places where a row of ``count`` pixels goes from beyond to the border to inside and back.
 
     Roughly: a piece inside may begin a pixel late, so that all of its points are inside, and so may the border's end.
@@ -107,8 +108,20 @@ def cut_row(cuts, low, high, reach, width, height, mode, kind, row, column_start
     if mode <= FILL:
         left, right = near_range(width, reach, mode)
         top, bottom = near_range(height, reach, mode)
-        near_first, near_last = range_where(left, right, top, bottom, kind, row, column_start, count, params)
-    first, last = range_where(low, width - high, low, height - high, kind, row, column_start, count, params)
+        near_first, near_last = range_where(
+            x_window + left, x_window + right, y_window + top, y_window + bottom, kind, row, column_start, count, params
+        )  # fmt: skip
+    first, last = range_where(
+        x_window + low,
+        x_window + width - high,
+        y_window + low,
+        y_window + height - high,
+        kind,
+        row,
+        column_start,
+        count,
+        params,
+    )
     for n in range(CUTS):
         cuts[n] = 0 if n == 0 else count
     if near_first <= near_last:

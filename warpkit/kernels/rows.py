@@ -5,6 +5,8 @@ What forward and derivative drivers have in common.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .compiling import allocating, bits_of, float_of, inlined, prefetch, row_loop, shared
@@ -30,10 +32,25 @@ FARTHEST_LEAD = 512.0
 SMALL = 2**12
 
 
-def tile_count(out_shape: tuple[int, ...]) -> int:
-    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into."""
+class Origins(NamedTuple):
+    """Where arrays that are not a whole begin in it: an output that is a part, and images that are windows."""
+
+    row: int = 0
+    column: int = 0
+    top: int = 0
+    left: int = 0
+
+
+WHOLE = Origins()
+
+
+def tile_count(
+    out_shape: tuple[int, ...], origins: Origins = WHOLE, tile_rows: int = TILE_ROWS, tile_columns: int = TILE_COLUMNS
+) -> int:
+    """Number of tiles that an output of shape (N, planes, rows, columns, C) is cut into, where the whole is cut."""
     images, _, rows, columns, _ = out_shape
-    return images * -(-rows // TILE_ROWS) * -(-columns // TILE_COLUMNS)
+    rows, columns = rows + origins.row % tile_rows, columns + origins.column % tile_columns
+    return images * -(-rows // tile_rows) * -(-columns // tile_columns)
 
 
 def tile_pixels(out_shape: tuple[int, ...]) -> int:
@@ -53,6 +70,39 @@ def tile_bounds(tile, rows, columns):
         column_start,
         min(TILE_COLUMNS, columns - column_start),
     )
+
+
+@inlined
+def part_tile_bounds(tile, rows, columns, row_origin, column_origin, tile_rows, tile_columns):
+    """As :func:`tile_bounds`, of a part of an output that begins at its pixel (row_origin, column_origin) and is cut where the
+    whole is: the image, the tile's first row and column in the whole, its rows of the part, from the first to before the last,
+    how many of its columns come before the part's, and how many are the part's."""
+    first_row, first_column = row_origin // tile_rows * tile_rows, column_origin // tile_columns * tile_columns
+    row_end, column_end = row_origin + rows, column_origin + columns
+    tiles_down, tiles_across = -(-(row_end - first_row) // tile_rows), -(-(column_end - first_column) // tile_columns)
+    row_start = first_row + tile // tiles_across % tiles_down * tile_rows
+    column_start = first_column + tile % tiles_across * tile_columns
+    skipped = max(column_origin - column_start, 0)
+    return (
+        tile // (tiles_down * tiles_across),
+        row_start,
+        column_start,
+        max(row_start, row_origin),
+        min(row_start + tile_rows, row_end),
+        skipped,
+        min(tile_columns, column_end - column_start) - skipped,
+    )
+
+
+@row_loop
+def shift_row(xs, ys, skipped, count, left, top):
+    """Drop the points of a buffer that come before a part's, and count the others from a window of the source.
+
+    Exact for points at or beyond the window's first pixel.
+    """
+    for k in range(np.uint64(count)):
+        xs[k] = xs[np.uint64(skipped) + k] - left
+        ys[k] = ys[np.uint64(skipped) + k] - top
 
 
 @allocating

@@ -28,8 +28,10 @@ STEEPEST_AT, STEEPEST = 0.22313016014842982, 0.8925206405937193
 
 
 @driver
-def may_stretch(table, params, rows, columns):
+def may_stretch(table, params, rows, columns, row_origin, column_origin):
     """Whether, for any row of ``params``, a step of one pixel of a rows x columns output may be longer than a source pixel.
+
+    The output may be a part of a larger one, in which its first pixel is (row_origin, column_origin).
 
     Proven for matrices, thin-plate splines and their compositions; True for all other maps.
     """
@@ -38,15 +40,15 @@ def may_stretch(table, params, rows, columns):
             return True
     cells = np.empty((LARGEST_STACK, 4))
     for n in range(params.shape[0]):
-        if any_cell_may_stretch(table, params[n], rows, columns, cells):
+        if any_cell_may_stretch(table, params[n], rows, columns, row_origin, column_origin, cells):
             return True
     return False
 
 
 @row_loop
-def any_cell_may_stretch(table, params, rows, columns, cells):
+def any_cell_may_stretch(table, params, rows, columns, row_origin, column_origin, cells):
     """``cells`` is room for a stack of centres and half sizes."""
-    cells[0, 0], cells[0, 1] = (columns - 1) * 0.5, (rows - 1) * 0.5
+    cells[0, 0], cells[0, 1] = column_origin + (columns - 1) * 0.5, row_origin + (rows - 1) * 0.5
     cells[0, 2], cells[0, 3] = (columns + 1) * 0.5, (rows + 1) * 0.5
     waiting = 1
     while waiting > 0:
