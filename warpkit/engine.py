@@ -43,6 +43,7 @@ class Problem(NamedTuple):
     antialias: bool = False
     is_spline: bool = False  # whether the images are the coefficients of splines through the caller's
     origins: Origins = WHOLE  # of the output, a part of a larger one, and of the images, windows of larger ones
+    output_shape: tuple[int, int] | None = None  # of the whole output of which this is a part, where that matters
 
     @property
     def _inputs(self) -> tuple[Any, ...]:
@@ -67,7 +68,11 @@ class Problem(NamedTuple):
 
     def is_antialiased(self, out_shape: tuple[int, ...]) -> bool:
         """Whether any pixel of the output may be an average: elsewhere antialiasing changes nothing."""
-        return self.antialias and minification.may_shrink(self.pipeline, (out_shape[2], out_shape[3]), self.origins[:2])
+        if not self.antialias:
+            return False
+        if self.output_shape is not None:
+            return minification.may_shrink(self.pipeline, self.output_shape)
+        return minification.may_shrink(self.pipeline, (out_shape[2], out_shape[3]), self.origins[:2])
 
     @property
     def is_matrix(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,21 +13,19 @@ from .interpolations import Kernel, kernel_of
 from .kernels.lattice import has_lattice
 from .kernels.rows import Origins
 from .pixels import Cval
-from .source_windows import Sampling, window_of_part
-
-Slices: TypeAlias = tuple[slice, slice]
+from .source_windows import Sampling, Window, window_of_part
 
 
 def source_window(
     inverse_map: Map,
-    part: Slices,
+    part: Window,
     image_shape: tuple[int, int],
     *,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     antialias: bool = False,
     tolerance: float = 0.01,
-) -> Slices | None:
+) -> Window | None:
     """Find the rows and columns of a picture that a part of its warp is made from, without the picture.
 
     Parameters
@@ -75,10 +73,11 @@ def source_window(
 def warp_part(
     window_pixels: ArrayLike,
     inverse_map: Map,
-    part: Slices,
+    part: Window,
     *,
-    window: Slices | None,
+    window: Window | None,
     image_shape: tuple[int, int],
+    output_shape: tuple[int, int] | None = None,
     interpolation: Interpolation = "bilinear",
     mode: Mode = "constant",
     cval: Cval = 0.0,
@@ -102,6 +101,9 @@ def warp_part(
         the window are taken for outside the picture.
     image_shape : (height, width)
         Of the whole picture.
+    output_shape : (rows, columns), optional
+        Of the whole output; needed for antialiasing under a thin-plate spline, unless ``tolerance`` is 0: whether the spline
+        makes anything smaller anywhere decides where its lattice lies.
     interpolation, mode, cval, antialias, tolerance
         As for :func:`warp`; "bspline3" is refused: its coefficients depend on all pixels.
     out : array, optional
@@ -122,6 +124,10 @@ def warp_part(
     rows, columns = _slices("part", part)
     _kernel_of_parts(interpolation)
     transform = door.as_transform("inverse_map", inverse_map)
+    is_one_lattice = antialias and has_lattice(engine.NO_GRID, transform.pipeline.table, error)
+    if is_one_lattice and output_shape is None:
+        raise ValueError("output_shape must be given to antialias under a thin-plate spline, unless tolerance is 0")
+    whole = checks.shape_2d("output_shape", output_shape) if is_one_lattice else None
     source, (top, left) = _window_array(window_pixels, window, checks.shape_2d("image_shape", image_shape))
     part_shape = (rows.stop - rows.start, columns.stop - columns.start)
     result = door.output_array(source, (*part_shape, *source.shape[2:]), out)
@@ -133,7 +139,8 @@ def warp_part(
     job = engine.problem(
         "window_pixels", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error, antialias
     )
-    engine.forward_into(job._replace(origins=Origins(rows.start, columns.start, top, left)), result[None])
+    origins = Origins(rows.start, columns.start, top, left)
+    engine.forward_into(job._replace(origins=origins, output_shape=whole), result[None])
     return result
 
 
@@ -147,7 +154,7 @@ def _kernel_of_parts(interpolation: Interpolation) -> Kernel:
 
 
 def _window_array(
-    window_pixels: ArrayLike, window: Slices | None, image_shape: tuple[int, int]
+    window_pixels: ArrayLike, window: Window | None, image_shape: tuple[int, int]
 ) -> tuple[NDArray[Any], tuple[int, int]]:
     """The pixels of a window, and the place of its first in the picture."""
     if window is None:
@@ -164,7 +171,7 @@ def _window_array(
     return source, (rows.start, columns.start)
 
 
-def _slices(name: str, value: Any) -> Slices:
+def _slices(name: str, value: Any) -> Window:
     """Rows and columns that are not empty."""
     if not (isinstance(value, tuple) and len(value) == 2 and all(isinstance(axis, slice) for axis in value)):
         raise TypeError(f"{name} must be two slices (rows, columns), got {value!r}")

@@ -31,6 +31,7 @@ SETTLED = 0.5
 MOST_BOXES = 2**18
 POINTS_AT_ONCE = 2**16
 
+Window: TypeAlias = tuple[slice, slice]  # rows, columns
 Boxes: TypeAlias = NDArray[np.int64]  # (n, 4): first and last row, first and last column
 
 
@@ -70,14 +71,25 @@ class Hull(NamedTuple):
 
 def window_of_part(
     pipeline: Pipeline, rows: slice, columns: slice, shape: tuple[int, int], sampling: Sampling
-) -> tuple[slice, slice] | None:
+) -> Window | None:
     """The rows and columns of a picture of ``shape`` that a part of the output reads; None if there are none."""
     near = _near_range(shape, sampling)
     part = np.array([[rows.start, rows.stop - 1, columns.start, columns.stop - 1]])
-    hull = _hull_by_bounds(pipeline, part, near, sampling) if is_bounded(pipeline) else Hull()
-    if not is_bounded(pipeline):
-        for piece in _strips(part[0]):
-            hull = hull.including(*_points_of(pipeline, *piece, near, sampling))
+    if is_bounded(pipeline):
+        return _window_of_hull(_hull_by_bounds(pipeline, part, near, sampling), shape, sampling)
+    hull = Hull()
+    for x, y in _strips(part[0]):
+        hull = hull.including(*_points_of(pipeline, x, y, near, sampling))
+    return _window_of_hull(hull, shape, sampling)
+
+
+def window_of_points(points: NDArray[np.float64], shape: tuple[int, int], sampling: Sampling) -> Window | None:
+    """As :func:`window_of_part`, for given points (..., 2) of the picture."""
+    flat = points.reshape(-1, 2)
+    return _window_of_hull(Hull().including(*_near_boxes(flat, flat, _near_range(shape, sampling))), shape, sampling)
+
+
+def _window_of_hull(hull: Hull, shape: tuple[int, int], sampling: Sampling) -> Window | None:
     if hull.x_low > hull.x_high:
         return None
     down = taps_of_axis(hull.y_low, hull.y_high, shape[0], sampling)
@@ -153,7 +165,11 @@ def _points_of(
         for dx, dy in ((1.0, 0.0), (0.0, 1.0)):
             step = (_mapped(pipeline, x + dx, y + dy) - _mapped(pipeline, x - dx, y - dy)) / 2
             half += _half_of_step(np.abs(step) + sampling.tolerance)
-    low, high = points - half, points + half
+    return _near_boxes(points - half, points + half, near)
+
+
+def _near_boxes(low: NDArray[np.float64], high: NDArray[np.float64], near: Hull) -> tuple[Interval, Interval]:
+    """What some boxes (n, 2) have in common with another, without those that have nothing."""
     is_near = (high[:, 0] > near.x_low) & (low[:, 0] < near.x_high) & (high[:, 1] > near.y_low) & (low[:, 1] < near.y_high)
     low, high = low[is_near], high[is_near]
     return (

@@ -12,7 +12,7 @@ import math
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 from numba.core.compiler_lock import global_compiler_lock
@@ -31,6 +31,7 @@ _lock = threading.Lock()
 _workers = 0
 _runs: SimpleQueue[_Run] = SimpleQueue()
 _num_threads = 0
+_limit = threading.local()
 
 
 def _default_num_threads() -> int:
@@ -46,7 +47,18 @@ def _default_num_threads() -> int:
 
 def get_num_threads() -> int:
     """Number of threads that one call may use: all processors, or ``WARPKIT_NUM_THREADS``, or what was set."""
-    return _num_threads or _default_num_threads()
+    return getattr(_limit, "threads", 0) or _num_threads or _default_num_threads()
+
+
+@contextlib.contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Let calls from this thread use at most so many, others' as many as before."""
+    before = getattr(_limit, "threads", 0)
+    _limit.threads = min(threads, get_num_threads())
+    try:
+        yield
+    finally:
+        _limit.threads = before
 
 
 def set_num_threads(n: int) -> None:
