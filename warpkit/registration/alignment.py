@@ -16,6 +16,8 @@ from .result import Record
 # pictures' lead to where the residual has no slope, which noise moves a little away from where it is least.
 _SHORT = 0.5
 _LARGEST_DAMPING = 1e4
+# A step is short, too, if it is below a tenth of what noise leaves uncertain: squared, for each of its numbers.
+_FEW_DEVIATIONS = 0.01
 
 
 class Refined(NamedTuple):
@@ -34,7 +36,8 @@ def refine(
     most_steps: int,
     history: list[Record],
 ) -> Refined:
-    """Steps until one moves no pixel farther than ``tolerance``, in pixels of the level, or none helps.
+    """Steps until one moves no pixel farther than ``tolerance``, in pixels of the level, or little beside what noise hides, or
+    none helps.
 
     The last step is taken without another look at the pictures: ``fit`` is of the motion before it.
     """
@@ -44,9 +47,10 @@ def refine(
         basis = motion.basis(centres) / level.scale
         equations = step_equations(fit, basis, measure.is_light_free, motion.penalty())
         step = equations.solve(damping)
-        size = float(np.hypot(*np.tensordot(step, basis, 1).T).max())
+        size = float(np.hypot(*np.einsum("p,pnk->kn", step, basis)).max())
         trial = motion.moved(step)
-        settled = trial is not None and size <= tolerance
+        deviations = step @ equations.matrix[: len(step), : len(step)] @ step / max(len(step) * fit.noise, 1e-30)
+        settled = trial is not None and bool(size <= tolerance or deviations < _FEW_DEVIATIONS)
         found = measure(level, trial, fit.lights) if trial is not None and not settled else fit
         accepted = settled or (
             trial is not None and found.pixels > 0 and (found.cost < fit.cost or (size < _SHORT and size < 0.7 * shortest))

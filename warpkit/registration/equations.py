@@ -19,13 +19,13 @@ from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell
 from ..kernels.stages import frozen
 from ..threads import run_ranges
 from .motions import Motion, Penalty
-from .pyramid import Level, Planes
+from .pyramid import LEFT_OF_NOISE, Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
 _NANOSECONDS = 2.5
 _UPPER = np.triu_indices(FACTORS)
-_SLOPES, _LIGHT, _GOAL = slice(0, 2), slice(2, 4), 4
+_LIGHT, _GOAL = slice(2, 4), 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,18 @@ class Fit:
     lights: NDArray[np.float64]  # (C, 2): gain and bias
     pixels: float  # of one channel, by weight
     correlation: float
-    cost: float  # mean squared residual as a part of the fixed picture's variance, and the motion's penalty
+    residual: float  # sum of squares
+    variance: float  # of the fixed picture: sum of squares about its mean
+    penalty: float  # of the motion, as a part of that
+
+    @property
+    def cost(self) -> float:
+        return self.residual / max(self.variance, 1e-30) + self.penalty
+
+    @property
+    def noise(self) -> float:
+        """The residual's variance, had white noise not been smoothed by the pyramid."""
+        return self.residual / max(self.pixels * len(self.lights), 1e-30) / LEFT_OF_NOISE
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,12 @@ class Measure:
         if self.is_light_free:
             lights = best_lights(totals)
         factors = np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
-        residual = np.einsum("ci,cij,cj", factors, totals, factors)
+        residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        penalty = motion.penalty()
-        cost = residual / max(variance, 1e-30) + (penalty.cost if penalty else 0.0)
-        return Fit(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(cost))
+        penalty, pixels = motion.penalty(), float(totals[0, 3, 3])
+        return Fit(
+            grams, lights, pixels, correlation(totals), float(residual), float(variance), penalty.cost if penalty else 0.0
+        )
 
     def _grams(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the cells: (C, cells, FACTORS, FACTORS)."""
@@ -128,24 +140,24 @@ class StepEquations:
     length: int  # P
 
     def solve(self, damping: float) -> NDArray[np.float64]:
-        """The P numbers of a step; the diagonal raised by ``damping`` of itself (Levenberg 1944, Marquardt 1963)."""
-        diagonal = np.diag(self.matrix)
-        damped = self.matrix + np.diag(damping * diagonal + 1e-9 * diagonal.max() + 1e-30)
-        return np.asarray(np.linalg.solve(damped, self.right)[: self.length])
+        """The P numbers of a step; their diagonal raised by ``damping`` of itself (Levenberg 1944, Marquardt 1963)."""
+        diagonal = np.diag(self.matrix).copy()
+        raised = 1e-9 * diagonal.max() + 1e-30 + np.where(np.arange(len(diagonal)) < self.length, damping * diagonal, 0.0)
+        return np.asarray(np.linalg.solve(self.matrix + np.diag(raised), self.right)[: self.length])
 
 
 def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, penalty: Penalty | None) -> StepEquations:
-    """``basis`` (P, cells, 2): how a step's numbers move the cells' centres, in pixels; ``penalty``: its matrix and right."""
+    """``basis`` (P, cells, 2): how a step's numbers move the cells' centres, in pixels of the level."""
     length, channels = len(basis), len(fit.grams)
-    flat = basis.reshape(length, -1)
-    slopes = fit.grams.sum(axis=0)[:, _SLOPES, _SLOPES]
     size = length + (2 * channels if is_light_free else 0)
     matrix, right = np.zeros((size, size)), np.zeros(size)
-    along = np.matmul(basis.transpose(1, 0, 2), slopes).transpose(1, 0, 2).reshape(length, -1)
-    matrix[:length, :length] = flat @ along.T
+    x, y = np.ascontiguousarray(basis[..., 0]), np.ascontiguousarray(basis[..., 1])
+    together = fit.grams.sum(axis=0)
+    xx, xy, yy = together[:, 0, 0], together[:, 0, 1], together[:, 1, 1]
+    matrix[:length, :length] = _products(x, xx * x + xy * y) + _products(y, xy * x + yy * y)
+    right[:length] = _products(x, together[:, 0, _GOAL]) + _products(y, together[:, 1, _GOAL])
     for c, (gram, light) in enumerate(zip(fit.grams, fit.lights, strict=True)):
-        with_light = flat @ gram[:, _SLOPES, _LIGHT].reshape(-1, 2)
-        right[:length] += flat @ gram[:, _SLOPES, _GOAL].reshape(-1)
+        with_light = _products(x, gram[:, 0, _LIGHT].T) + _products(y, gram[:, 1, _LIGHT].T)
         if is_light_free:
             at = slice(length + 2 * c, length + 2 * c + 2)
             total = gram.sum(axis=0)
@@ -154,7 +166,11 @@ def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, pe
         else:
             right[:length] -= with_light @ light
     if penalty is not None:
-        variance = fit.grams[:, :, _GOAL, _GOAL].sum()
-        matrix[:length, :length] += variance * penalty.matrix
-        right[:length] += variance * penalty.right
+        matrix[:length, :length] += fit.variance * penalty.matrix
+        right[:length] += fit.variance * penalty.right
     return StepEquations(matrix, right, length)
+
+
+def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over the last axis, of rows of ``a`` with rows of ``b``; not by BLAS, whose threads nobody asked for."""
+    return np.asarray(np.einsum("pn,...n->p...", a, b))

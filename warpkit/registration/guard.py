@@ -9,8 +9,6 @@ from .alignment import Refined
 from .motions import Motion, corners
 from .pyramid import Level
 
-# White noise of variance 1 has this variance after the pyramid's filter; sums of it with slopes, which are smooth, keep theirs.
-_LEFT_OF_NOISE = (70 / 256) ** 2
 # Slopes are compared on the smallest level that has so many pixels along its shorter side.
 _GUARD_SIDE = 64
 _LARGEST_DEVIATION = 1.0  # pixels
@@ -31,15 +29,12 @@ def slope_correlation(levels: list[Level], motion: Motion) -> float:
 
 def step_covariance(refined: Refined) -> NDArray[np.float64]:
     """(P, P): of a step's numbers, if the residual is white noise that the pyramid's filter has smoothed."""
-    fit, equations = refined.fit, refined.equations
-    totals = fit.grams.sum(axis=1)
-    factors = np.column_stack([np.zeros((len(totals), 2)), fit.lights, np.full(len(totals), -1.0)])
-    residual = np.einsum("ci,cij,cj", factors, totals, factors) / max(totals[:, 3, 3].sum(), 1e-30)
+    equations = refined.equations
     try:
         inverse = np.linalg.inv(equations.matrix)
     except np.linalg.LinAlgError:
         return np.full((equations.length, equations.length), np.nan)
-    return np.asarray(inverse[: equations.length, : equations.length] * residual / _LEFT_OF_NOISE)
+    return np.asarray(inverse[: equations.length, : equations.length] * refined.fit.noise)
 
 
 def params_covariance(motion: Motion, covariance: NDArray[np.float64]) -> NDArray[np.float64]:

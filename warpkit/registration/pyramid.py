@@ -18,6 +18,9 @@ from ..transforms import Transform
 _COARSEST_SIDE = 24
 _NANOSECONDS = 0.6
 
+# White noise of variance 1 has this variance after the filter; sums of it with slopes, which are smooth, keep theirs.
+LEFT_OF_NOISE = (70 / 256) ** 2
+
 Planes = NDArray[np.float32]
 
 

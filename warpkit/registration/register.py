@@ -104,6 +104,8 @@ def register(
         raise ValueError(f"measure must be 'ncc' or 'ssd', got {measure!r}")
     if robust not in ROBUST:
         raise ValueError(f"robust must be 'huber', 'tukey' or None, got {robust!r}")
+    if search is not None and not isinstance(search, bool):
+        raise TypeError(f"search must be True, False or None, got {type(search).__name__}")
     counts = checks.shape_2d("control_points", control_points)
     if min(counts) < 2:
         raise ValueError(f"control_points must be at least (2, 2), got {counts}")
@@ -116,7 +118,7 @@ def register(
         return _nothing(pictures, start)
     levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
     history: list[Record] = []
-    course = Course(model, Measure(measure == "ncc", robust), initial is None if search is None else bool(search), spline)
+    course = Course(model, Measure(measure == "ncc", robust), initial is None if search is None else search, spline)
     refined = course.run(levels, start, history)
     overlap = refined.fit.pixels / _weight(pictures)
     slopes = slope_correlation(levels, refined.motion)
