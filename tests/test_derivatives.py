@@ -57,7 +57,7 @@ def far_from_kinks(inverse_map: wk.Transform, shape: tuple[int, int]) -> np.ndar
 
 shapes = st.tuples(st.integers(5, 24), st.integers(5, 24))
 seeds = st.integers(0, 10_000)
-few = settings(max_examples=12)  # for each of very many combinations
+few = settings(max_examples=settings.default.max_examples * 2 // 5)  # for each of very many combinations
 
 
 @pytest.mark.parametrize("mode", MODES)

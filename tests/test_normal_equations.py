@@ -36,7 +36,7 @@ def inside(inverse_map, moving, shape):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=8)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(shape=st.tuples(st.integers(5, 12), st.integers(5, 12)), channels=st.integers(1, 3), seed=st.integers(0, 999))
 def test_equal_the_jacobian_written_out(family, shape, channels, seed):
     random = np.random.default_rng(seed)
