@@ -231,6 +231,7 @@ BAD_THREADS = {
     "float": (2.0, TypeError),
     "bool": (True, TypeError),
     "text": ("2", TypeError),
+    "several": (np.array([2, 3]), TypeError),
     "None": (None, TypeError),
     "NaN": (np.nan, TypeError),
 }

@@ -190,6 +190,13 @@ def test_batch_equals_single_images(kind):
         assert np.allclose(grad_map, grad_params[n], rtol=1e-12, atol=1e-12)
 
 
+def test_gradients_of_maps_with_different_numbers_of_parameters_are_refused():
+    images, _ = batch_case()
+    maps = [make_map(family, (14, 17), 0) for family in ("affine", "spline", "affine", "affine", "affine")]
+    with pytest.raises(ValueError, match="inverse_maps must have the same number of parameters"):
+        wk.warp_batch_vjp(images, maps)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("interpolation", SMOOTH)
 @pytest.mark.parametrize("family", FAMILIES)

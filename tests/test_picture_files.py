@@ -195,6 +195,13 @@ def test_pages_may_differ_in_size_and_depth() -> None:
         assert all(np.array_equal(page.asarray(), expected) for page, expected in zip(out.pages, pages, strict=True))
 
 
+def test_tiff_channels_one_after_another() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 20, 30), np.uint8)
+    tifffile.imwrite("in.tif", planes, photometric="rgb", planarconfig="separate")
+    invoke("warp", "in.tif", "-o", "out.tif", "--rotate", 180)
+    assert np.array_equal(tifffile.imread("out.tif"), planes.transpose(1, 2, 0)[::-1, ::-1])
+
+
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
 @pytest.mark.parametrize("transparent", [False, True])
 def test_animations_frame_by_frame(photo: Image.Image, suffix: str, transparent: bool) -> None:
@@ -321,6 +328,11 @@ def test_quality_is_heeded(photo: Image.Image) -> None:
 def test_formats_that_cannot_hold_the_pixels_are_refused(name: str, dtype: type, message: str) -> None:
     tifffile.imwrite("in.tif", np.zeros((20, 30), dtype))
     assert message in invoke("warp", "in.tif", "-o", name, code=1).stderr
+
+
+def test_formats_that_cannot_hold_the_channels_are_refused() -> None:
+    tifffile.imwrite("in.tif", np.zeros((20, 30, 2), np.uint8), photometric="minisblack", planarconfig="contig")
+    assert ".png cannot hold 2 channels; try .tif" in invoke("warp", "in.tif", "-o", "out.png", code=1).stderr
 
 
 # --- bad files -------------------------------------------------------------------------------------------------------------

@@ -303,3 +303,15 @@ def test_repr_tells_what_the_map_is():
     assert repr(wk.DisplacementField(np.full((3, 5, 2), [3.0, 4.0]))) == "DisplacementField(3 x 5, largest shift 5 px)"
     assert repr(SPLINE.inverse) == repr(SPLINE) + ".inverse"
     assert repr(AFFINE @ SPLINE) == f"{AFFINE!r} @ {SPLINE!r}"
+
+
+@every_family
+def test_repr_begins_with_the_family(transform):
+    parts = transform.parts if isinstance(transform, wk.Composition) else [transform]
+    first = parts[-1].inverse if repr(parts[-1]).endswith(".inverse") else parts[-1]
+    assert repr(transform).startswith(f"{type(first).__name__}(")
+
+
+@pytest.mark.parametrize("name", ["polar", "log-polar", "swirl", "cylinder"])
+def test_repr_of_few_numbers_is_the_map(name):
+    assert eval(repr(FAMILIES[name]), vars(wk)) == FAMILIES[name]
