@@ -67,10 +67,11 @@ def _enclose(pipeline: Pipeline, x: Interval, y: Interval) -> Enclosure:
         centre = _stage_points(kind, stage, centre)
         (a, b, c, d), (e, f, g, h) = direct.jacobian, chain
         chain = (a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h)
-        if kind != maps.AFFINE or len(pipeline.table) > 1:  # a single one's roundings are monotonous
-            before_x, before_y = error_x + ROUNDING * x.largest(), error_y + ROUNDING * y.largest()
-            error_x = a.largest() * before_x + b.largest() * before_y + ROUNDING * (1.0 + _magnitude(direct.x, centre[:, 0]))
-            error_y = c.largest() * before_x + d.largest() * before_y + ROUNDING * (1.0 + _magnitude(direct.y, centre[:, 1]))
+        if kind == maps.AFFINE and len(pipeline.table) == 1:
+            return direct  # its roundings are monotonous: corners bound what is computed
+        before_x, before_y = error_x + ROUNDING * x.largest(), error_y + ROUNDING * y.largest()
+        error_x = a.largest() * before_x + b.largest() * before_y + ROUNDING * (1.0 + _magnitude(direct.x, centre[:, 0]))
+        error_y = c.largest() * before_x + d.largest() * before_y + ROUNDING * (1.0 + _magnitude(direct.y, centre[:, 1]))
         x = _both(direct.x, centre[:, 0] + (chain[0] * to_x + chain[1] * to_y), error_x)
         y = _both(direct.y, centre[:, 1] + (chain[2] * to_x + chain[3] * to_y), error_y)
         is_unknown = is_unknown | ~np.isfinite(x.low + x.high + y.low + y.high)
