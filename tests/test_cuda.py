@@ -129,10 +129,16 @@ def assert_near(actual, expected, tolerance):
     assert np.nanmax(np.abs(actual - expected), initial=0) <= tolerance * max(1, np.nanmax(np.abs(expected), initial=0))
 
 
+# Matrices have kernels of their own, all other families share theirs: of each, one family meets every type.
+FAMILIES_AND_DTYPES = (
+    *((family, dtype) for family in ("projective", "composition") for dtype in DTYPES),
+    *((family, dtype) for family in FAMILIES if family not in ("projective", "composition") for dtype in ("uint8", "float64")),
+)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "dtype"), FAMILIES_AND_DTYPES)
 def test_warp_is_the_oracle(family, dtype, interpolation, mode):
     source = picture(dtype)
     options = {"interpolation": interpolation, "mode": mode, "cval": 1}
@@ -250,7 +256,8 @@ def test_gradients_are_the_cpus(family, interpolation, mode):
     options = {"interpolation": interpolation, "mode": mode, "cval": 0.3}
     _, expected = wk.warp_vjp(source, transform(family), OUTPUT_SHAPE, **options)
     expected_image, expected_params = expected(grad)
-    for deterministic in (True, False):
+    # atomic sums instead of fixed point: the taps, whose borders differ, are the same
+    for deterministic in (True, False) if mode == "wrap" else (True,):
         output, pullback = wk.warp_vjp(on_gpu(source), transform(family), OUTPUT_SHAPE, deterministic=deterministic, **options)
         grad_image, grad_params = pullback(on_gpu(grad))
         assert output.shape == (*OUTPUT_SHAPE, 2)
