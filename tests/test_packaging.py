@@ -56,8 +56,10 @@ def test_installed_wheel_gives_a_working_command(wheel: Path, tmp_path: Path) ->
         "site = sys.argv.pop(1); from warpkit_cli.main import main; main()"
     )
     environment = os.environ | {"PYTHONPATH": str(site)}
-    subprocess.run([sys.executable, "-c", program, str(site), "demo"], cwd=tmp_path, env=environment, check=True)
-    assert (tmp_path / "demo-output" / "panel.png").stat().st_size > 0
+    photo, turned = ROOT / "docs" / "panel.jpg", tmp_path / "turned.png"
+    command = [sys.executable, "-c", program, str(site), "warp", str(photo), "-o", str(turned), "--rotate", "20"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert turned.stat().st_size > 0
 
 
 def test_python_of_the_documents_runs(tmp_path: Path) -> None:
