@@ -1,5 +1,6 @@
 """Pictures and settings that all tests share."""
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,12 @@ def pytest_configure(config):
     if numba.config.DISABLE_JIT:
         # NumPy warns of scalars that overflow or are not finite; machine code computes the same and does not.
         config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:warpkit\.kernels")
+
+
+def pytest_sessionfinish():
+    """xdist kills a worker that takes long to end; by then coverage, where it measures, must have written what it saw."""
+    if "coverage" in sys.modules and (measured := sys.modules["coverage"].Coverage.current()):
+        measured.save()
 
 
 def _picture(name):
