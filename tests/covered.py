@@ -39,6 +39,7 @@ LEFT_OUT = (
     "test_moving_points.py",
     "test_packaging.py",
     "test_pytorch_expectations.py",
+    "test_registration.py",
     "test_same_bits.py",
     "test_torch_surroundings.py",
     "test_vector_paths.py",
@@ -87,6 +88,7 @@ COMPILED = (
     "tests/test_interop_scipy.py",
     "tests/test_interop_skimage.py",
     "tests/test_moving_points.py",
+    "tests/test_registration.py",
 )
 
 

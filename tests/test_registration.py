@@ -5,13 +5,11 @@ import json
 import numpy as np
 import pytest
 import scipy.interpolate
-import scipy.linalg
 import scipy.ndimage
 
 import warpkit as wk
 from benchmarks import registration_pairs as made
-from warpkit.kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, smooth_rows
-from warpkit.registration.models import GENERATORS, exponential
+from warpkit.registration.models import GENERATORS
 
 MODELS = list(GENERATORS)
 
@@ -303,53 +301,7 @@ def test_the_pictures_are_not_changed(pair):
         assert np.array_equal(array, expected)
 
 
-# --- the parts -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("step", [1, 2])
-@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (9, 12), (33, 20)])
-def test_smoothing_is_the_binomial_filter(shape, step):
-    picture = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    out = np.empty((-(-shape[0] // step), -(-shape[1] // step)), np.float32)
-    smooth_rows(picture, step, out, 0, len(out))
-    kernel = np.array([1, 4, 6, 4, 1]) / 16
-    expected = picture.astype(float)
-    for axis in (0, 1):
-        expected = scipy.ndimage.correlate1d(expected, kernel, axis, mode="nearest")
-    assert np.abs(out - expected[::step, ::step]).max() < 1e-6
-
-
-@pytest.mark.parametrize("robust", [NO_ROBUST, HUBER, TUKEY])
-def test_cell_sums_are_those_written_out(robust):
-    random = np.random.default_rng(robust)
-    channels, rows, columns, cell = 2, 13, 18, 4
-    warped, fixed = (random.normal(size=(channels, rows, columns)).astype(np.float32) for _ in range(2))
-    warped[0, 5, 6] = warped[1, 0, 0] = fixed[1, 8, 9] = np.nan
-    weights = random.uniform(0, 2, (rows, columns)).astype(np.float32)
-    lights = np.array([[1.1, 0.2], [0.7, -0.3]], np.float32)
-    sums = np.empty((channels, 4, 5, PRODUCTS))
-    cell_sums(warped, fixed, weights, lights, robust, np.float32(0.8), cell, sums, 0, 4)
-    expected = np.zeros_like(sums)
-    for c, y, x in np.ndindex(channels, rows, columns):
-        if not (0 < y < rows - 1 and 0 < x < columns - 1):
-            continue
-        gain, bias = lights[c].astype(float)
-        m, f = warped[c].astype(float), fixed[c].astype(float)
-        slopes = [(gain * (m[a] - m[b]) + f[a] - f[b]) / 4 for a, b in (((y, x + 1), (y, x - 1)), ((y + 1, x), (y - 1, x)))]
-        factors = np.array([*slopes, m[y, x], 1, f[y, x]])
-        if np.isnan(factors).any():
-            continue
-        ratio = abs(gain * m[y, x] + bias - f[y, x]) / 0.8
-        weight = {NO_ROBUST: 1, HUBER: min(1, 1.345 / ratio), TUKEY: max(0, 1 - (ratio / 4.685) ** 2) ** 2}[robust]
-        expected[c, y // cell, x // cell] += weights[y, x] * weight * np.outer(factors, factors)[np.triu_indices(FACTORS)]
-    assert np.abs(sums - expected).max() < 1e-4
-
-
-def test_the_exponential_is_scipys():
-    random = np.random.default_rng(0)
-    for size in (1e-9, 0.1, 3.0):
-        matrix = size * random.normal(size=(3, 3))
-        assert np.allclose(exponential(matrix), scipy.linalg.expm(matrix), rtol=1e-10, atol=1e-12)
+# --- bending ---------------------------------------------------------------------------------------------------------------
 
 
 def test_bending_energy_is_bookstein_s_integral():
