@@ -58,6 +58,32 @@ def test_other_pixels_are_off_by_their_rounding(dtype, channels):
     assert error.max() <= (1e-6 if dtype == np.float32 else 1.0)
 
 
+@pytest.mark.parametrize("mode", oracles.MODES)
+@pytest.mark.parametrize("channels", [(), (3,)])
+@pytest.mark.parametrize("matrix", [[[2.71, 0, 1.13], [0, 3.83, -9.4]], [[-7.3, 0, 60.2], [0, 1.02, 8.37]]])
+def test_8_bit_pictures_that_are_not_turned_are_rounded_once(mode, channels, matrix):
+    image, inverse_map = source(np.uint8, channels), wk.Affine(matrix)
+    expected = oracles.antialiased(lambda points: oracles.sample(image, points, mode=mode, cval=77), framed(inverse_map))
+    error = np.abs(warped(image, inverse_map, mode=mode, cval=77).astype(float) - expected)
+    assert error.max() <= 0.52
+
+
+def test_a_batch_of_turned_and_other_8_bit_pictures_is_as_each_alone():
+    images = source(np.uint8, (3, 3)).transpose(2, 0, 1, 3)
+    maps = [wk.Affine.scaling(2.3), SHRINKING_MAPS["affine"], wk.Affine.scaling(0.8)]
+    together = wk.warp_batch(images, maps, (ROWS, COLUMNS), antialias=True)
+    for n, inverse_map in enumerate(maps):
+        np.testing.assert_array_equal(together[n], warped(images[n], inverse_map))
+    np.testing.assert_array_equal(together[2], wk.warp(images[2], maps[2], (ROWS, COLUMNS)))
+
+
+def test_a_part_of_a_thumbnail_is_that_part_of_the_whole():
+    image, shrink = np.random.default_rng(3).integers(0, 256, (900, 1100), np.uint8), wk.Affine.scaling(2.5, 3.25)
+    whole = warped(image, shrink, (300, 460), mode="reflect")
+    part = warped(image, (shrink @ wk.Affine.translation(61, 43)).simplified(), (101, 257), mode="reflect")
+    np.testing.assert_array_equal(part, whole[43:144, 61:318])
+
+
 def test_bicubic_samples_are_averaged_too():
     image, inverse_map = source(), SHRINKING_MAPS["affine"]
     expected = oracles.antialiased(lambda points: oracles.bicubic(image, points, "reflect"), framed(inverse_map), 0)

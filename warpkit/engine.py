@@ -157,6 +157,7 @@ def _forward_antialiased(job: Problem, out: NDArray[Any]) -> int:
         job.tolerance,
         job.variance,
         pixels.sum_type(job.images.dtype)(0),
+        True if job.images.dtype == np.uint8 and not job.phi else None,
     )
     samples = minification.mean_samples(job.pipeline, (out.shape[2], out.shape[3]), job.origins[:2])
     return run_ranges(

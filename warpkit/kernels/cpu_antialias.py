@@ -35,6 +35,7 @@ from .rows import (
     shift_row,
     tile_count,
 )
+from .shrink import is_upright, is_upright_matrix, shrink_buffers, shrink_tile
 from .simd import fits_blocks
 from .taps import lerp, to_pixel
 
@@ -65,20 +66,24 @@ def footprint_buffers():
 
 @driver
 def warp_antialiased_tiles(
-    images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance, zero, first,
-    last,
+    images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance, zero, fixed,
+    first, last,
 ):  # fmt: skip
     """Compute tiles ``first`` to ``last`` of ``out``.
 
     Parameters as for :func:`warpkit.kernels.cpu.warp_tiles`, no grid; ``variance`` is that of the sampling kernel,
     see :mod:`footprints`; ``zero`` is of the type that samples are added up in: int32 for integers, else that of pixels.
+    ``fixed`` is True for 8-bit pixels, which :mod:`shrink` knows, else None; known to the compiler.
     """
     values = TILE_COLUMNS * images.shape[1] * images.shape[4]
+    upright_columns = out.shape[3] if is_upright(table, interpolation, mode) else 0
     warp_each_antialiased_tile(
         images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
         row_buffers(below_one), spill_buffer(images),
         lattice_buffers(int(params[0, 0]) if has_lattice(grid, table, tolerance) else 0),
-        footprint_buffers(), np.empty(values, images.dtype), np.full(values, zero), first, last,
+        footprint_buffers(), np.empty(values, images.dtype), np.full(values, zero),
+        None if fixed is None else shrink_buffers(params[:, 0], upright_columns, images.shape[4]),
+        first, last,
     )  # fmt: skip
     return 0
 
@@ -86,7 +91,7 @@ def warp_antialiased_tiles(
 @row_loop
 def warp_each_antialiased_tile(
     images, out, origins, grid, table, params, cval, below_one, interpolation, mode, kernel, tolerance, variance,
-    buffers, spill, lattice, footprint, sampled, sums, first, last,
+    buffers, spill, lattice, footprint, sampled, sums, upright, first, last,
 ):  # fmt: skip
     _, planes, height, width, channels = images.shape
     rows, columns = out.shape[2], out.shape[3]
@@ -102,6 +107,18 @@ def warp_each_antialiased_tile(
             tile, rows, columns, row_origin, column_origin, ROWS, COLUMNS
         )
         params_row = params[n if params.shape[0] > 1 else 0]
+        if upright is not None:
+            if is_upright(table, interpolation, mode) and is_upright_matrix(
+                params_row, row_origin + rows, column_origin + columns
+            ):
+                column_begin = column_start + skipped
+                shrink_tile(
+                    source, n * planes * source_size, source_size, target,
+                    n * planes * target_size + ((row_begin - row_origin) * columns + column_begin - column_origin) * channels,
+                    target_size, planes, params_row, row_begin, row_end, column_begin, count, columns, height, width, top, left,
+                    channels, mode, cval, variance, upright,
+                )  # fmt: skip
+                continue
         if on_lattice:
             fill_lattice(
                 lattice[0], lattice[1], lattice[4], row_start - 1, column_start - 1, skipped + count + 2, params_row, tolerance
