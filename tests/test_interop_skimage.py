@@ -152,6 +152,32 @@ def test_splines_go_there_and_back():
     np.testing.assert_allclose(from_skimage(theirs)(points), theirs(points), rtol=0, atol=0.05)
 
 
+def estimated(kind, *arguments):
+    if hasattr(kind, "from_estimate"):
+        return kind.from_estimate(*arguments)
+    tform = kind()  # before scikit-image 0.26
+    assert tform.estimate(*arguments)
+    return tform
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_polynomials_are_the_same_map(order):
+    random = np.random.default_rng(order)
+    source = random.uniform(0, 100, (20, 2))
+    tform = estimated(skimage.transform.PolynomialTransform, source, source + random.normal(0, 3, source.shape), order)
+    points = random.uniform(0, 100, (50, 2))
+    np.testing.assert_allclose(from_skimage(tform)(points), tform(points), rtol=1e-9, atol=1e-9)
+
+
+def test_piecewise_maps_are_the_same_inside_and_have_no_value_outside():
+    random = np.random.default_rng(4)
+    source = np.vstack([random.uniform(0, 100, (12, 2)), [[0, 0], [100, 0], [0, 100], [100, 100]]])
+    tform = estimated(skimage.transform.PiecewiseAffineTransform, source, source + random.normal(0, 3, source.shape))
+    ours, points = from_skimage(tform), random.uniform(0, 100, (200, 2))
+    np.testing.assert_allclose(ours(points), tform(points), rtol=1e-9, atol=1e-9)
+    assert np.isnan(ours([[-5.0, 50.0]])).all()
+
+
 IMAGE, IDENTITY = np.zeros((4, 5)), np.eye(3)
 
 
@@ -171,6 +197,7 @@ IMAGE, IDENTITY = np.zeros((4, 5)), np.eye(3)
         (lambda: warp(IMAGE, IDENTITY, output_shape=(2.5, 3)), ValueError, "output_shape must be whole numbers"),
         (lambda: from_skimage(np.eye(3)), TypeError, "tform must be"),
         (lambda: from_skimage(skimage.transform.ThinPlateSplineTransform()), ValueError, "must have been estimated"),
+        (lambda: from_skimage(skimage.transform.PiecewiseAffineTransform()), ValueError, "must have been estimated"),
         (lambda: from_skimage(ProjectiveTransform(matrix=np.ones((3, 3)))), ValueError, "singular"),
         (lambda: to_skimage(wk.DisplacementField(np.zeros((2, 2, 2)))), TypeError, "transform must be Affine"),
     ],

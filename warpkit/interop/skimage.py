@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, warping
 from ..door import Interpolation, Mode
-from ..transforms import Affine, Projective, ThinPlateSpline, Transform
+from ..transforms import Affine, PiecewiseAffine, Polynomial, Projective, ThinPlateSpline, Transform
 
 _INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "bilinear", 3: "bicubic"}
 _MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
@@ -97,14 +97,16 @@ def warp(
     return _clipped(warped, picture, mode, cval) if clip else warped
 
 
-def from_skimage(tform: Any) -> Affine | Projective | ThinPlateSpline:
+def from_skimage(tform: Any) -> Affine | Projective | ThinPlateSpline | Polynomial | PiecewiseAffine:
     """A transform of scikit-image as warpkit's: the same map of (x, y) points.
 
     Parameters
     ----------
-    tform : EuclideanTransform, SimilarityTransform, AffineTransform, ProjectiveTransform or ThinPlateSplineTransform
+    tform : EuclideanTransform, SimilarityTransform, AffineTransform, ProjectiveTransform, ThinPlateSplineTransform, \
+PolynomialTransform or PiecewiseAffineTransform
         In the plane. A homography's sign, which scikit-image ignores, is taken so that the origin is in front of the horizon. A
-        spline goes through the points to which scikit-image's, solved in float32, sends its control points.
+        spline goes through the points to which scikit-image's, solved in float32, sends its control points. A piecewise map
+        keeps its triangles; outside them it has no value (NaN) where scikit-image has -1.
 
     Raises
     ------
@@ -119,6 +121,10 @@ def from_skimage(tform: Any) -> Affine | Projective | ThinPlateSpline:
         if tform.src is None:
             raise ValueError("tform must have been estimated")
         return ThinPlateSpline(tform.src, tform(np.asarray(tform.src)))
+    if isinstance(tform, transform.PolynomialTransform):
+        return Polynomial(tform.params)
+    if isinstance(tform, transform.PiecewiseAffineTransform):
+        return _from_piecewise(tform)
     known = (
         transform.EuclideanTransform,
         transform.SimilarityTransform,
@@ -126,11 +132,22 @@ def from_skimage(tform: Any) -> Affine | Projective | ThinPlateSpline:
         transform.ProjectiveTransform,
     )
     if not isinstance(tform, known):
-        raise TypeError(f"tform must be a Euclidean to projective or thin-plate transform, got {type(tform).__name__}")
+        raise TypeError(f"tform must be a flat transform of scikit-image, got {type(tform).__name__}")
     matrix = checks.finite_array("tform", tform.params, (3, 3))
     if np.array_equal(matrix[2], [0, 0, 1]):
         return Affine(matrix)
     return Projective(-matrix if matrix[2, 2] < 0 else matrix)
+
+
+def _from_piecewise(tform: Any) -> PiecewiseAffine:
+    """The same triangles; scikit-image shows where their corners go only by an affine map of each."""
+    if tform.affines is None:
+        raise ValueError("tform must have been estimated")
+    points, triangles = tform._tesselation.points, tform._tesselation.simplices
+    values = points.copy()  # a point of no triangle goes nowhere
+    for affine, corners in zip(tform.affines, triangles, strict=True):
+        values[corners] = affine(points[corners])
+    return PiecewiseAffine(points, values, triangles)
 
 
 def to_skimage(transform: Affine | Projective | ThinPlateSpline) -> Any:
