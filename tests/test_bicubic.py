@@ -116,3 +116,15 @@ def test_pictures_narrower_than_the_kernel():
         for mode in MODES:
             sampled = wk.sample(picture, points, interpolation="bicubic", mode=mode)
             assert np.abs(sampled - bicubic(picture, points, mode)).max() < 1e-12
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_blocks_of_float32_have_the_bits_of_more_channels_than_they_take(channels):
+    picture = random_picture("float32", (60, 70, 5))
+    picture[20, 30], picture[40, 10], picture[10:20, 40:50] = np.nan, np.inf, -0.0
+    turn = wk.Affine.rotation(23, (35, 30)) @ wk.Affine.scaling(0.5)
+    expected = wk.warp(picture, turn, (90, 110), interpolation="bicubic")[..., :channels]
+    sampled = wk.warp(np.ascontiguousarray(picture[..., :channels]), turn, (90, 110), interpolation="bicubic")
+    np.testing.assert_array_equal(sampled.view(np.int32), expected.view(np.int32))
+    still = wk.warp(picture[..., :channels], wk.Affine.identity(), interpolation="bicubic")
+    np.testing.assert_array_equal(still, picture[..., :channels])

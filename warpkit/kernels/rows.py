@@ -108,7 +108,7 @@ def shift_row(xs, ys, skipped, count, left, top):
 @allocating
 def row_buffers(below_one):
     """Memory for one row: points, source pixels, weights (of the type of ``below_one``), taps at the border, regions, points
-    between stages, distances and pairs of weights for :mod:`cubic_blocks`."""
+    between stages, distances and weights, pairs of integers or floats, for :mod:`cubic_blocks`."""
     return (
         np.empty(TILE_COLUMNS),
         np.empty(TILE_COLUMNS),
@@ -129,6 +129,7 @@ def row_buffers(below_one):
             np.empty(TILE_COLUMNS, np.float32),
             np.empty(TILE_COLUMNS, np.float32),
             np.empty(4 * (TILE_COLUMNS + LARGEST_BLOCK), np.int32),
+            np.empty(8 * (TILE_COLUMNS + LARGEST_BLOCK), np.float32),
         ),
     )
 

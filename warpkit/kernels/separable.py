@@ -7,12 +7,14 @@ overshoot.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.extending import overload
 
 from .compiling import inlined, pick, row_loop
-from .cubic_blocks import cubic_fixed_run
+from .cubic_blocks import cubic_fixed_run, sample_cubic_blocks
 from .taps import share, tap, tap_index, to_pixel
 from .weights import tap_indices, tap_slopes, tap_start, tap_weights
 
@@ -58,8 +60,8 @@ def separable_sample_run(
     kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
     is_inside, height, width, channels, mode, cval, lead, row_step,
 ):  # fmt: skip
-    """Sample all planes at points that are all inside or all at the border; cubic kernels and 8-bit pixels in fixed point."""
-    sample = cubic_fixed_run if source.dtype == np.uint8 and len(kernel[0]) == 2 else plain_sample_run
+    """Sample all planes at points that are all inside or all at the border; cubic kernels of some types in blocks."""
+    sample = _choose_run(len(kernel[0]), source.dtype == np.uint8, source.dtype == np.float32)
     sample(
         kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
         is_inside, height, width, channels, mode, cval, lead, row_step,
@@ -71,8 +73,7 @@ def _overload_sample_run(
     kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
     is_inside, height, width, channels, mode, cval, lead, row_step,
 ):  # fmt: skip
-    is_fixed = source.dtype is types.uint8 and len(kernel[0]) == 2
-    return cubic_fixed_run.py_func if is_fixed else plain_sample_run.py_func
+    return _choose_run(len(kernel[0]), source.dtype is types.uint8, source.dtype is types.float32).py_func
 
 
 @inlined
@@ -85,6 +86,30 @@ def plain_sample_run(
         kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers[0], buffers[1], start, stop,
         is_inside, height, width, channels, mode, cval,
     )  # fmt: skip
+
+
+@inlined
+def cubic_float_run(
+    kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+    is_inside, height, width, channels, mode, cval, lead, row_step,
+):  # fmt: skip
+    """As :func:`plain_sample_run`, bit for bit."""
+    if is_inside and sample_cubic_blocks(
+        kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+        height, width, channels, lead, row_step,
+    ):  # fmt: skip
+        return
+    plain_sample_run(
+        kernel, source, from_here, source_size, target, to_here, target_size, planes, buffers, start, stop,
+        is_inside, height, width, channels, mode, cval, lead, row_step,
+    )  # fmt: skip
+
+
+def _choose_run(numbers: int, is_8_bit: bool, is_float32: bool) -> Any:
+    """The function for a kernel of so many numbers."""
+    if numbers == 2 and (is_8_bit or is_float32):
+        return cubic_fixed_run if is_8_bit else cubic_float_run
+    return plain_sample_run
 
 
 @row_loop
