@@ -49,15 +49,15 @@ class Report:
 class Log:
     """Tells of failures as they come, of progress, and at the end how the run went."""
 
-    def __init__(self, kind: str, total: int) -> None:
+    def __init__(self, kind: str, total: int, unit: str = "picture") -> None:
         from tqdm import tqdm
 
         self._json, self._quiet = kind == "json", kind == "quiet"
-        self._total = total
+        self._total, self._unit = total, unit
         self._counts: Counter[str] = Counter()
         self._start = self._told = time.monotonic()
         shown = kind == "plain" and sys.stderr.isatty()
-        self._bar = tqdm(total=total, unit="picture", disable=not shown)
+        self._bar = tqdm(total=total, unit=unit, disable=not shown)
 
     def add(self, outcome: Outcome) -> None:
         self._counts[outcome.result] += 1
@@ -95,13 +95,13 @@ class Log:
         return {
             "total": self._total,
             **{result: self._counts[result] for result in ("done", "skipped", "failed")},
-            "pictures_per_second": round(rate, 3),
+            f"{self._unit}s_per_second": round(rate, 3),
             "seconds_left": round((self._total - finished) / rate, 1) if rate else None,
         }
 
     def _summary(self) -> str:
         done = self._counts["done"]
-        words = [f"{done} {'picture' if done == 1 else 'pictures'} warped"]
+        words = [f"{done} {self._unit if done == 1 else self._unit + 's'} warped"]
         words += [f"{self._counts[result]} {result}" for result in ("skipped", "failed") if self._counts[result]]
         return ", ".join(words)
 

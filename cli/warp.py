@@ -8,15 +8,17 @@ from typing import Any
 import click
 
 from .batch import batch_options, entries_of, run_batch
+from .large import is_large, large_options, warp_large
 from .motion import PARAMETERS, Motion, Plans, motion_options
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File or folder to write.")
+@click.option("-o", "--output", required=True, type=click.Path(), metavar="OUT", help="File or folder to write.")
 @motion_options
+@large_options
 @batch_options
-def warp(inputs: tuple[str, ...], output: Path, motion: Motion, **options: Any) -> int:
+def warp(inputs: tuple[str, ...], output: str, motion: Motion, tile: int | None, memory: int | None, **options: Any) -> int:
     """Warp pictures: files, globs, and folders with all below them.
 
     The options describe how the picture moves. It moves by --matrix, --quad, --points or --map, then is scaled, sheared,
@@ -29,7 +31,10 @@ def warp(inputs: tuple[str, ...], output: Path, motion: Motion, **options: Any) 
     warpkit warp page.png -o flat.png --points corners.csv --model projective --size 1240x1754
     warpkit warp --manifest list.csv -o out/ --report out.jsonl          columns input, output, rotate, map ...
     warpkit warp --options job.toml --resume                             rotate = 15, inputs = ["photos/"] ...
+    warpkit warp big.zarr -o turned.zarr --rotate 15 --memory 1G         Zarr and large TIFF, by tiles
     """
+    if is_large(inputs, output, tile, memory):
+        return warp_large(inputs, output, motion, tile=tile, memory=memory, **options)
     plans = Plans(motion)
-    entries = entries_of(inputs, output, options, own_options=tuple(PARAMETERS), check=plans.check)
+    entries = entries_of(inputs, Path(output), options, own_options=tuple(PARAMETERS), check=plans.check)
     return run_batch(entries, plans.for_item, **options)

@@ -82,15 +82,28 @@ def temporary_name(path: Path) -> Path:
 def _temporary(path: Path) -> Iterator[tuple[int, Path]]:
     """The temporary file of ``path``: empty, ours alone, and gone afterwards unless it was renamed."""
     temporary = temporary_name(path)
-    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    try:
-        _own(handle, temporary)
+    with locked(temporary) as handle:
         try:
             os.ftruncate(handle, 0)
             yield handle, temporary
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """A file opened or begun, and ours alone until the end.
+
+    Raises
+    ------
+    OSError
+        EBUSY if another process has it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        _own(handle, path)
+        yield handle
     finally:
         os.close(handle)
 

@@ -1,0 +1,141 @@
+"""Large pictures that lie in chunks: windows of them, read through a cache of bounded size."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Slices: TypeAlias = tuple[slice, slice]
+Key: TypeAlias = tuple[int, ...]  # the chunk's number along each leading axis, along rows and along columns
+
+_READERS = 4
+_REMOTE_READERS = 16  # most of which wait for the network
+
+
+class Layout(NamedTuple):
+    """What a large picture is: planes along leading axes, each of them (rows, columns) or (rows, columns, channels)."""
+
+    leading: tuple[int, ...]
+    names: tuple[str, ...]  # of the leading axes
+    rows: int
+    columns: int
+    channels: int | None
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows, self.columns
+
+    @property
+    def pixel(self) -> tuple[int, ...]:
+        """The shape of one pixel: () or (channels,)."""
+        return () if self.channels is None else (self.channels,)
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        return int(self.dtype.itemsize) * (self.channels or 1)
+
+    def planes(self) -> list[Key]:
+        """The places of all planes along the leading axes, the last changing fastest."""
+        return list(itertools.product(*map(range, self.leading)))
+
+
+class Source(Protocol):
+    """A large picture that can be read by its chunks, from several threads at once."""
+
+    layout: Layout
+    chunk: tuple[int, ...]  # along each leading axis, rows and columns
+    is_remote: bool
+
+    def read_chunk(self, key: Key) -> NDArray[Any]:
+        """The pixels of a chunk: leading axes, rows, columns, and channels if there are any; smaller at the far borders."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ChunkReader:
+    """Windows of a source. Chunks that were read last are kept, within ``limit`` bytes, for the windows that overlap."""
+
+    def __init__(self, source: Source, limit: int) -> None:
+        self._source = source
+        readers = _REMOTE_READERS if source.is_remote else _READERS
+        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="warpkit-chunk")
+        self._kept = _Kept(source.read_chunk, limit)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def read(self, plane: Key, window: Slices) -> NDArray[Any]:
+        """The pixels of a window of a plane."""
+        import numpy as np
+
+        layout, (*blocks, chunk_rows, chunk_columns) = self._source.layout, self._source.chunk
+        rows, columns = window
+        leading = tuple(place // block for place, block in zip(plane, blocks, strict=True))
+        within = tuple(place % block for place, block in zip(plane, blocks, strict=True))
+        keys = [(*leading, i, j) for i in _touched(rows, chunk_rows) for j in _touched(columns, chunk_columns)]
+        pixels = np.empty((rows.stop - rows.start, columns.stop - columns.start, *layout.pixel), layout.dtype)
+        for key, chunk in zip(keys, self._pool.map(self._kept.get, keys), strict=True):
+            top, left = key[-2] * chunk_rows, key[-1] * chunk_columns
+            to_rows, from_rows = _common(rows, top, chunk_rows)
+            to_columns, from_columns = _common(columns, left, chunk_columns)
+            pixels[to_rows, to_columns] = chunk[within][from_rows, from_columns]
+        return pixels
+
+
+def _touched(span: slice, size: int) -> range:
+    return range(span.start // size, math.ceil(span.stop / size))
+
+
+def _common(window: slice, start: int, size: int) -> Slices:
+    """What a window and a chunk have in common along an axis, as the window and as the chunk counts."""
+    first, last = max(window.start, start), min(window.stop, start + size)
+    return slice(first - window.start, last - window.start), slice(first - start, last - start)
+
+
+class _Kept:
+    """Chunks by key, each loaded once by whoever asks first; those used longest ago go when they take too much."""
+
+    def __init__(self, load: Callable[[Key], NDArray[Any]], limit: int) -> None:
+        self._load, self._limit = load, limit
+        self._chunks: OrderedDict[Key, Future[NDArray[Any]]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> NDArray[Any]:
+        with self._lock:
+            future = self._chunks.get(key)
+            is_first = future is None
+            if future is None:
+                future = self._chunks[key] = Future()
+            self._chunks.move_to_end(key)
+        if is_first:
+            self._fill(key, future)
+        return future.result()
+
+    def _fill(self, key: Key, future: Future[NDArray[Any]]) -> None:
+        try:
+            chunk = self._load(key)
+        except BaseException as error:
+            with self._lock:
+                del self._chunks[key]
+            future.set_exception(error)
+            return
+        future.set_result(chunk)
+        with self._lock:
+            self._bytes += chunk.nbytes
+            for old in list(self._chunks):
+                if self._bytes <= self._limit:
+                    break
+                if self._chunks[old].done() and old != key:
+                    self._bytes -= self._chunks.pop(old).result().nbytes
