@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from .files import seen_from_here
+from .option_groups import take_as_one
 from .pairs import MODELS, fit_inverse_map
 
 if TYPE_CHECKING:
@@ -156,15 +157,7 @@ def with_own(motion: Motion, own: Mapping[str, Any]) -> Motion:
 def motion_options(command: F) -> F:
     """Add the geometry options to a command, which receives them as one ``motion``."""
 
-    def with_motion(**arguments: Any) -> Any:
-        motion = Motion(**{name: arguments.pop(name) for name in Motion._fields})
-        return command(motion=motion, **arguments)
-
-    with_motion.__name__, with_motion.__doc__ = command.__name__, command.__doc__
-    with_motion.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(_OPTIONS):
-        with_motion = option(with_motion)
-    return with_motion  # type: ignore[return-value]
+    return take_as_one(command, _OPTIONS, "motion", Motion)
 
 
 class Plan:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from .errors import PictureError
+from .option_groups import take_as_one
 from .pictures import DEFAULT_MAX_PIXELS, Picture, read_picture
 
 if TYPE_CHECKING:
@@ -43,15 +44,7 @@ class How(NamedTuple):
 def registration_options(command: Command) -> Command:
     """Add --model and --robust to a command, which receives them as one ``how``."""
 
-    def with_how(**arguments: Any) -> Any:
-        how = How(**{name: arguments.pop(name) for name in How._fields})
-        return command(how=how, **arguments)
-
-    with_how.__name__, with_how.__doc__ = command.__name__, command.__doc__
-    with_how.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(_OPTIONS):
-        with_how = option(with_how)
-    return with_how  # type: ignore[return-value]
+    return take_as_one(command, _OPTIONS, "how", How)
 
 
 def read_single(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
