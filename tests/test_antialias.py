@@ -82,6 +82,10 @@ def test_a_part_of_a_thumbnail_is_that_part_of_the_whole():
     whole = warped(image, shrink, (300, 460), mode="reflect")
     part = warped(image, (shrink @ wk.Affine.translation(61, 43)).simplified(), (101, 257), mode="reflect")
     np.testing.assert_array_equal(part, whole[43:144, 61:318])
+    place, options = (slice(43, 144), slice(61, 318)), {"antialias": True, "mode": "reflect"}
+    window = wk.source_window(shrink, place, image.shape, **options)
+    part = wk.warp_part(image[window], shrink, place, window=window, image_shape=image.shape, **options)
+    np.testing.assert_array_equal(part, whole[place])
 
 
 def test_bicubic_samples_are_averaged_too():
