@@ -20,7 +20,7 @@ from .compiling import inlined, int_bits, is_integer, multiply_add, row_loop, ro
 from .rows import LARGEST_BLOCK, TILE_COLUMNS, run_box
 from .simd import LARGEST_OFFSET, Writer, put
 from .taps import share, tap, tap_index
-from .weights import tap_indices, tap_start, tap_weights
+from .weights import point_taps, tap_weights
 
 WEIGHT_BITS = 14
 LINE_BITS = 6
@@ -97,10 +97,8 @@ def cubic_fixed_points(
     real = type(highest)
     pitch = width * channels
     for k in range(start, stop):
-        left, t = tap_start(xs[k], width, mode, phi)
-        top, s = tap_start(ys[k], height, mode, phi)
+        _, _, t, s, columns, rows = point_taps(xs[k], ys[k], height, width, mode, phi)
         weights_x, weights_y = fixed_weights(real(t), phi), fixed_weights(real(s), phi)
-        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
         for p in range(planes):
             plane = from_here + p * source_size
             for c in range(channels):

@@ -16,7 +16,7 @@ from numba.extending import overload
 from .compiling import inlined, pick, row_loop
 from .cubic_blocks import cubic_fixed_run, sample_cubic_blocks
 from .taps import share, tap, tap_index, to_pixel
-from .weights import tap_indices, tap_slopes, tap_start, tap_weights
+from .weights import point_taps, tap_slopes, tap_weights
 
 
 @inlined
@@ -121,10 +121,8 @@ def sample_points(
     real = type(lowest)
     step, pitch = np.uint64(channels), np.uint64(width * channels)
     for k in range(start, stop):
-        left, t = tap_start(xs[k], width, mode, phi)
-        top, s = tap_start(ys[k], height, mode, phi)
+        left, top, t, s, columns, rows = point_taps(xs[k], ys[k], height, width, mode, phi)
         weights_x, weights_y = tap_weights(real(t), phi), tap_weights(real(s), phi)
-        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
         for p in range(planes):
             plane = from_here + p * source_size
             for c in range(channels):
@@ -147,9 +145,7 @@ def separable_slope_run(
     phi = kernel[0]
     real = type(phi[0])
     for k in range(start, stop):
-        left, t = tap_start(xs[k], width, mode, phi)
-        top, s = tap_start(ys[k], height, mode, phi)
-        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
+        _, _, t, s, columns, rows = point_taps(xs[k], ys[k], height, width, mode, phi)
         weights_x, weights_y = tap_weights(real(t), phi), tap_weights(real(s), phi)
         slopes_x, slopes_y = tap_slopes(real(t), phi), tap_slopes(real(s), phi)
         for p in range(planes):
@@ -175,9 +171,7 @@ def separable_scatter_run(
     phi = kernel[0]
     real = type(phi[0])
     for k in range(start, stop):
-        left, t = tap_start(xs[k], width, mode, phi)
-        top, s = tap_start(ys[k], height, mode, phi)
-        columns, rows = tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
+        _, _, t, s, columns, rows = point_taps(xs[k], ys[k], height, width, mode, phi)
         weights_x, weights_y = tap_weights(real(t), phi), tap_weights(real(s), phi)
         for m in range(len(weights_y)):
             for q in range(len(weights_x)):

@@ -70,6 +70,15 @@ def tap_start(x, size, mode, phi):
 
 
 @inlined
+def point_taps(x, y, height, width, mode, phi):
+    """A finite point's first column and row of taps, before the border rule, how far it lies beyond its pixel 0 along both
+    axes, and the columns and rows of all taps, after the border rule."""
+    left, t = tap_start(x, width, mode, phi)
+    top, s = tap_start(y, height, mode, phi)
+    return left, top, t, s, tap_indices(left, width, mode, phi), tap_indices(top, height, mode, phi)
+
+
+@inlined
 def taps_of(phi):
     """How many taps a kernel has along one axis."""
     return 4 if len(phi) == 2 else len(phi) // 2 + 2
