@@ -27,7 +27,8 @@ import warpkit as wk
 from .timing import RESULTS, describe_machine, write_results
 
 SIDE, WORKERS, TASKS, SAMPLED = 60_000, 1_000, 2_000, 200
-TILES = (256, 512, 1024, 2048, 4096)
+CHUNK = 512  # as the source is stored; tasks make tiles of one or more of them
+TILES = (512, 1024, 2048, 4096, 8192)
 
 Window = tuple[slice, slice]
 
@@ -47,7 +48,7 @@ def maps() -> dict[str, wk.Transform]:
 
 
 def read_per_output_byte(inverse_map: wk.Transform, tile: int) -> tuple[float, float]:
-    """Bytes of windows, and of whole chunks of the tile's size, for each byte of output; the mean over some tiles."""
+    """Bytes of windows, and of the chunks that they touch, for each byte of output; the mean over some tiles."""
     random, count = np.random.default_rng(0), math.ceil(SIDE / tile)
     windows, chunks, made = 0, 0, 0
     for row, column in random.integers(0, count, (SAMPLED, 2)).tolist():
@@ -56,7 +57,7 @@ def read_per_output_byte(inverse_map: wk.Transform, tile: int) -> tuple[float, f
         window = wk.source_window(inverse_map, part, (SIDE, SIDE))
         if window is not None:
             windows += math.prod(s.stop - s.start for s in window)
-            chunks += math.prod(math.ceil(s.stop / tile) - s.start // tile for s in window) * tile**2
+            chunks += math.prod(math.ceil(s.stop / CHUNK) - s.start // CHUNK for s in window) * CHUNK**2
     return windows / made, chunks / made
 
 
@@ -64,7 +65,7 @@ def task_seconds(tile: int) -> float:
     """One tile of a grey picture turned by 10 degrees, on one thread: the median of five."""
     wk.set_num_threads(1)
     codec = Zstd(level=0)
-    photo = np.tile(skimage.data.camera(), (tile // 512 + 1,) * 2)[:tile, :tile]
+    photo = np.tile(skimage.data.camera(), (CHUNK // 512 + 1,) * 2)[:CHUNK, :CHUNK]
     encoded = codec.encode(np.ascontiguousarray(photo))
     inverse_map = wk.Affine.rotation(10, center=(SIDE / 2, SIDE / 2))
     part = tuple(slice(SIDE // 2 // tile * tile, (SIDE // 2 // tile + 1) * tile) for _ in range(2))
@@ -72,14 +73,14 @@ def task_seconds(tile: int) -> float:
     assert window is not None
 
     def decoded() -> Any:
-        return np.frombuffer(codec.decode(encoded), np.uint8).reshape(tile, tile)
+        return np.frombuffer(codec.decode(encoded), np.uint8).reshape(CHUNK, CHUNK)
 
     taken = []
     for _ in range(6):
         start = time.perf_counter()
-        counts = [math.ceil(s.stop / tile) - s.start // tile for s in window]
+        counts = [math.ceil(s.stop / CHUNK) - s.start // CHUNK for s in window]
         chunks = [[decoded() for _ in range(counts[1])] for _ in range(counts[0])]
-        cut = np.block(chunks)[tuple(slice(s.start % tile, s.start % tile + s.stop - s.start) for s in window)]
+        cut = np.block(chunks)[tuple(slice(s.start % CHUNK, s.start % CHUNK + s.stop - s.start) for s in window)]
         warped = wk.warp_part(cut, inverse_map, part, window=window, image_shape=(SIDE, SIDE))
         codec.encode(warped)
         taken.append(time.perf_counter() - start)
@@ -129,7 +130,9 @@ def main() -> None:
     rows = estimate()
     for row in rows:
         print(row)
-    write_results(arguments.output, {"machine": describe_machine(), "side": SIDE, "workers": WORKERS, "tiles": rows})
+    write_results(
+        arguments.output, {"machine": describe_machine(), "side": SIDE, "chunk": CHUNK, "workers": WORKERS, "tiles": rows}
+    )
 
 
 if __name__ == "__main__":
