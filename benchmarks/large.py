@@ -5,7 +5,8 @@
 The picture is a file of uint8 pixels, chunk after chunk. Each map is warped in a process of its own, through Dask's threaded
 scheduler into another file; told are the peak of its memory, nanoseconds per pixel, with files and in the warps' tasks alone,
 beside the same warp in memory of a smaller picture, the time of a task, and the bytes that were read beside those of what the
-output shows of the picture, which no program can do without. Then a smaller picture in memory, beside dask_image's affine_transform.
+output shows of the picture, which no program can do without. Then a smaller picture in memory, beside dask_image's
+affine_transform.
 """
 
 from __future__ import annotations

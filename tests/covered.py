@@ -25,6 +25,7 @@ LEFT_OUT = (
     "test_cli_register.py",
     "test_concurrency.py",
     "test_cuda.py",
+    "test_cuda_lacks.py",
     "test_cuda_ptx.py",
     "test_cuda_torch.py",
     "test_examples.py",
@@ -75,7 +76,7 @@ PLAIN = (
     *(f"--ignore=tests/{name}" for name in LEFT_OUT),
     *(f"--deselect=tests/{name}" for name in TOO_SLOW),
 )
-SIMULATED = ("tests/test_cuda.py", "tests/test_cuda_torch.py", "tests/test_gpu_door.py")
+SIMULATED = ("tests/test_cuda.py", "tests/test_cuda_lacks.py", "tests/test_cuda_torch.py", "tests/test_gpu_door.py")
 COMPILED = (
     "tests/test_kernel_cache.py::test_a_damaged_cache_costs_a_compilation",
     "tests/test_kernel_cache.py::test_without_any_writable_folder_every_process_compiles",

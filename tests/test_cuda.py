@@ -18,8 +18,7 @@ from warpkit.testing import TOLERANCES, check_adjoint
 pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
 
 from warpkit import cuda_engine
-from warpkit.interpolations import KERNELS
-from warpkit.kernels import cuda_sums, taps
+from warpkit.kernels import cuda_sums
 from warpkit.kernels.cuda_target import IS_SIMULATOR, cuda
 
 pytestmark = [
@@ -409,49 +408,3 @@ def test_hard_edges_and_kernels_like_others_are_those_of_the_cpu(interpolation, 
     options = {"interpolation": interpolation, "mode": "fill", "cval": 7}
     found, expected = on_host(wk.warp(on_gpu(image), wide, (13, 17), **options)), wk.warp(image, wide, (13, 17), **options)
     assert np.abs(found.astype(float) - expected).max() <= (1 if dtype == "uint8" else 1e-9)
-
-
-# What the CPU takes and a GPU does not, and why.
-LACKING = {
-    "warp_normal_equations": "registration runs on the CPU",
-    "warp_weighted": "weights are multiplied by NumPy",
-    "warp_alpha": "weights are multiplied by NumPy",
-}
-LACKING_OPTIONS = {
-    "antialias": (True, "averages over footprints are made on the CPU"),
-    "interpolation": ("bspline3", "the filter of the cubic spline's coefficients runs on the CPU"),
-    "cval": ((1, 2, 3), "kernels take one fill"),
-}
-
-
-def test_what_one_target_has_and_the_other_lacks():
-    image, host = on_gpu(picture("float32", ())), picture("float32", ())
-    batch, affine = on_gpu(picture("float32", ())[None]), wk.Affine.identity()
-    calls = {
-        "warp": lambda f: f(image, affine),
-        "warp_vjp": lambda f: f(image, affine),
-        "warp_batch": lambda f: f(batch, affine),
-        "warp_batch_vjp": lambda f: f(batch, affine),
-        "sample": lambda f: f(image, on_gpu(np.zeros((2, 2, 2)))),
-        "sample_vjp": lambda f: f(image, on_gpu(np.zeros((2, 2, 2)))),
-        "warp_normal_equations": lambda f: f(image, host, affine),
-        "warp_weighted": lambda f: f(image, None, affine),
-        "warp_alpha": lambda f: f(on_gpu(picture("float32", (4,))), affine),
-    }
-    of_geometry = {"warp_points", "warp_boxes", "warp_polygons", "warp_mask"}
-    assert set(calls) == {name for name in wk.__all__ if name.startswith(("warp", "sample"))} - of_geometry
-    assert set(LACKING) <= set(calls)
-    assert set(KERNELS) == {*INTERPOLATIONS, *ALIKE, "bspline3"}, "the tests of this file cover what the CPU has"
-    assert set(taps.MODES) == {*MODES, "fill"}
-    for name, call in calls.items():
-        if name in LACKING:
-            with pytest.raises(TypeError, match="must be an array on the host"):
-                call(getattr(wk, name))
-        else:
-            call(getattr(wk, name))
-
-
-@pytest.mark.parametrize("option", LACKING_OPTIONS)
-def test_what_options_of_the_cpu_a_gpu_refuses(option):
-    with pytest.raises(ValueError, match=option):
-        wk.warp(on_gpu(picture("float32", (3,))), wk.Affine.identity(), **{option: LACKING_OPTIONS[option][0]})
