@@ -131,17 +131,16 @@ def test_arrays_of_all_ranks(shape: tuple[int, ...]) -> None:
 
 
 def test_options_mean_what_they_do_for_small_files() -> None:
-    pixels = GREY.astype(np.float32)
-    write_zarr("in.zarr", pixels, (64, 64))
+    write_zarr("in.zarr", GREY, (64, 64))
     spline = wk.ThinPlateSpline(
         [[0, 0], [399, 0], [0, 299], [399, 299], [200, 150]], [[5, 3], [390, 8], [9, 280], [399, 299], [230, 140]]
     )
     Path("bend.json").write_text(json.dumps(json.loads(spline.to_json()) | {"direction": "inverse"}))
     arguments = ("warp", "in.zarr", "--map", "bend.json", "--mode", "reflect", "--tile", 128, "--size", "350x200")
     invoke(*arguments, "-o", "out.zarr")
-    assert np.array_equal(zarr.open_group("out.zarr")["0"][:], wk.warp(pixels, spline, (200, 350), mode="reflect"))
+    assert np.array_equal(zarr.open_group("out.zarr")["0"][:], wk.warp(GREY, spline, (200, 350), mode="reflect"))
     invoke("warp", "in.zarr", "-o", "half.zarr", "--scale", 0.4, "--size", "fit", "--antialias", "--cval", 7, "--tile", 64)
-    smaller = whole(pixels, {"scale": (0.4,), "size": "fit"}, antialias=True, cval=7)
+    smaller = whole(GREY, {"scale": (0.4,), "size": "fit"}, antialias=True, cval=7)
     assert np.array_equal(zarr.open_group("half.zarr")["0"][:], smaller)
 
 
