@@ -69,6 +69,12 @@ def test_parts_of_antialiased_pictures_too(transform):
     assert_parts_are_the_whole(GREY, smaller(transform), SOME_PARTS[:3], antialias=True)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_parts_of_thumbnails(mode):
+    thumbnail = wk.Affine([[2.3, 0, -8], [0, 1.7, -5]])
+    assert_parts_are_the_whole(GREY, thumbnail, SOME_PARTS, antialias=True, mode=mode, cval=7)
+
+
 @pytest.mark.parametrize("interpolation", ["nearest", "bicubic"])
 @pytest.mark.parametrize("mode", MODES)
 def test_parts_by_other_kernels(interpolation, mode):
