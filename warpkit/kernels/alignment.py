@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import allocating, driver, row_loop
+from .compiling import allocating, driver, row_loop, row_sum
 
 # What a pixel's products are of: slopes along x and y, the warped picture, one, the fixed picture.
 FACTORS = 5
@@ -78,11 +78,16 @@ def cell_sums(warped, fixed, weights, lights, robust, scale, cell, sums, first, 
                 add_row(warped[c], fixed[c], weights, row, lights[c], robust, scale, values, weighted, weight, products)
             for m in range(PRODUCTS):
                 for k in range(sums.shape[2]):
-                    total = 0.0
-                    for column in range(k * cell, min(columns, (k + 1) * cell)):
-                        total += products[m, column]
-                    sums[c, band, k, m] = total
+                    sums[c, band, k, m] = sum_of(products[m], k * cell, min(columns, (k + 1) * cell))
     return 0
+
+
+@row_sum
+def sum_of(values, first, last):
+    total = np.float32(0)
+    for k in range(np.uint64(first), np.uint64(last)):
+        total += values[k]
+    return total
 
 
 @allocating

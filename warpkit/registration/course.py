@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..transforms import Transform
+from ..transforms import Affine, Projective, Transform
 from .alignment import Refined, refine
-from .equations import Measure
+from .dense import DenseMotion, dense_motion
+from .equations import Fit, Measure
+from .guard import corner_deviation, params_covariance, step_covariance
 from .models import GENERATORS
 from .motions import MatrixMotion, Motion, SplineMotion
 from .pyramid import Level
@@ -21,6 +24,16 @@ _SHORT_ENOUGH, _SHORT_AT_LAST = 0.03, 0.005
 _MOST_STEPS = 30
 # Control points closer than so many pixels of a level are not moved on it.
 _PIXELS_PER_CONTROL_POINT = 12
+
+
+class Outcome(NamedTuple):
+    """What a course came to."""
+
+    motion: Motion | DenseMotion
+    fit: Fit
+    settled: bool
+    covariance: NDArray[np.float64] | None  # of the transform's parameters
+    deviation: float  # of the corner that is known least, in pixels
 
 
 class Spline(NamedTuple):
@@ -38,9 +51,19 @@ class Course:
     measure: Measure
     search: bool
     spline: Spline
+    smoothness: float
 
-    def run(self, levels: list[Level], start: Transform, history: list[Record]) -> Refined:
+    def run(self, levels: list[Level], start: Transform, history: list[Record]) -> Outcome:
         """Through all levels, the smallest first."""
+        if self.model == "dense":
+            dense = dense_motion(levels, start, self.measure, self.smoothness, history)
+            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, 0.0)
+        refined = self._refined(levels, start, history)
+        covariance = step_covariance(refined)
+        deviation = corner_deviation(refined.motion, covariance, levels[0].shape)
+        return Outcome(refined.motion, refined.fit, refined.settled, params_covariance(refined.motion, covariance), deviation)
+
+    def _refined(self, levels: list[Level], start: Transform, history: list[Record]) -> Refined:
         channels, shape = len(levels[0].fixed), levels[0].shape
         lights = np.tile([1.0, 0.0], (channels, 1))
         motion: Motion = self._first(start, shape)
@@ -56,7 +79,7 @@ class Course:
 
     def _first(self, start: Transform, shape: tuple[int, int]) -> Motion:
         matrix = np.eye(3)
-        if hasattr(start, "matrix"):
+        if isinstance(start, Affine | Projective):
             matrix[: len(start.matrix)] = start.matrix
             return MatrixMotion(matrix / matrix[2, 2], GENERATORS[self._matrix_model], shape)
         return SplineMotion.on_grid(start, shape, *self.spline)

@@ -58,22 +58,24 @@ class Measure:
     robust: str | None
 
     def __call__(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> Fit:
-        grams = self._grams(level, motion, lights)
+        penalty = motion.penalty()
+        return self.fit(level, level.warped(motion.at(level.scale)), lights, penalty.cost if penalty else 0.0)
+
+    def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64], penalty: float = 0.0) -> Fit:
+        """As ``lights`` weigh the residuals, if those weights differ; the fit's own are the best ones then."""
+        grams = self._grams(level, warped, lights)
         totals = grams.sum(axis=1)
         if self.is_light_free:
             lights = best_lights(totals)
         factors = np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        penalty, pixels = motion.penalty(), float(totals[0, 3, 3])
-        return Fit(
-            grams, lights, pixels, correlation(totals), float(residual), float(variance), penalty.cost if penalty else 0.0
-        )
+        return Fit(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty)
 
-    def _grams(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _grams(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the cells: (C, cells, FACTORS, FACTORS)."""
         rows, columns = level.shape
-        cell, warped = cell_size(level.shape), level.warped(motion.at(level.scale))
+        cell = cell_size(level.shape)
         sums = np.empty((len(warped), -(-rows // cell), -(-columns // cell), PRODUCTS))
         scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
         arguments = (

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .alignment import Refined
+from .dense import DenseMotion
 from .motions import Motion, corners
 from .pyramid import Level
 
@@ -14,7 +15,7 @@ _GUARD_SIDE = 64
 _LARGEST_DEVIATION = 1.0  # pixels
 
 
-def slope_correlation(levels: list[Level], motion: Motion) -> float:
+def slope_correlation(levels: list[Level], motion: Motion | DenseMotion) -> float:
     """The correlation of both pictures' differences between neighbours."""
     level = min((one for one in levels if min(one.shape) >= _GUARD_SIDE), key=lambda one: -one.scale, default=levels[0])
     warped, fixed = level.warped(motion.at(level.scale)).astype(np.float64), level.fixed.astype(np.float64)
@@ -57,7 +58,7 @@ def corner_deviation(motion: Motion, covariance: NDArray[np.float64], shape: tup
 
 
 def doubt(
-    refined: Refined, overlap: float, slopes: float, deviation: float, least_overlap: float, least_correlation: float
+    settled: bool, overlap: float, slopes: float, deviation: float, least_overlap: float, least_correlation: float
 ) -> str:
     """Why a registration may not be trusted; empty if it may."""
     if overlap < least_overlap:
@@ -66,6 +67,6 @@ def doubt(
         return f"the aligned pictures' slopes correlate by {slopes:.2f}, less than {least_correlation:.2f}"
     if deviation > _LARGEST_DEVIATION:
         return f"the pictures show too little: a corner is known to {deviation:.2g} pixels only"
-    if not refined.settled:
+    if not settled:
         return "steps did not become short"
     return ""

@@ -11,15 +11,16 @@ from .. import checks, door
 from ..transforms import Affine, Composition, Projective, Transform
 from .course import Course, Spline
 from .equations import ROBUST, Measure
-from .guard import corner_deviation, doubt, params_covariance, slope_correlation, step_covariance
+from .guard import doubt, slope_correlation
 from .models import GENERATORS
 from .pictures import Pictures, load
 from .pyramid import pyramid
 from .result import Record, Registration
 
-Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "projective", "tps"]
+Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "projective", "tps", "dense"]
 
-MODELS = (*GENERATORS, "tps")
+MODELS = (*GENERATORS, "tps", "dense")
+_ANY_START = ("tps", "dense")
 
 
 def register(
@@ -35,6 +36,7 @@ def register(
     fixed_weights: ArrayLike | None = None,
     control_points: tuple[int, int] = (5, 5),
     bending: float = 1e-4,
+    smoothness: float = 0.07,
     least_overlap: float = 0.25,
     least_correlation: float = 0.6,
 ) -> Registration:
@@ -54,9 +56,10 @@ def register(
         Any type that :func:`warpkit.warp` takes. What is not finite counts as not known.
     fixed : (rows, columns) or (rows, columns, C)
         All channels are compared, each for itself.
-    model : {"translation", "euclidean", "similarity", "affine", "projective", "tps"}
+    model : {"translation", "euclidean", "similarity", "affine", "projective", "tps", "dense"}
         What the map may be: a shift; with turns; with a change of size; any affine map; a homography; a thin-plate spline with
-        control points on a grid over ``fixed``.
+        control points on a grid over ``fixed``; a displacement for each pixel of ``fixed``, smooth but for edges (TV-L1: Zach,
+        Pock and Bischof 2007).
     measure : {"ncc", "ssd"}
         "ncc" leaves gain and bias of each channel free, which makes the (normalised) correlation largest, as OpenCV's ECC does
         (Evangelidis and Psarakis 2008). "ssd" compares the pixels as they are.
@@ -64,12 +67,12 @@ def register(
         Large residuals weigh less, or nothing, beside their median (Huber 1964, Beaton and Tukey 1974): for pictures that show
         different things in places.
     initial : Transform or matrix, optional
-        Where to begin, from ``fixed`` to ``moving``: an affine map or a homography; any map for "tps". From point pairs:
-        ``wk.Affine.fit(fixed_points, moving_points)``. The identity otherwise. The model is of what the steps change: a
+        Where to begin, from ``fixed`` to ``moving``: an affine map or a homography; any map for "tps" and "dense". From point
+        pairs: ``wk.Affine.fit(fixed_points, moving_points)``. The identity otherwise. The model is of what the steps change: a
         "translation" keeps the turn of ``initial``.
     search : bool, optional
         Whether to try turns of up to 20 degrees, sizes and all shifts about the start, on the smallest pictures. By default if
-        there is no ``initial``.
+        there is no ``initial``. Not for "dense".
     moving_mask : (H, W) of bool, optional
         Which pixels of ``moving`` are known.
     fixed_weights : (rows, columns), optional
@@ -79,6 +82,9 @@ def register(
     bending : float
         What a spline's bending energy costs (lengths in halves of the picture's diagonal) beside the mean squared difference as
         a part of the picture's variance.
+    smoothness : float
+        What a displacement field's total variation (the length of its gradient, summed) costs beside the absolute differences,
+        of which the picture's standard deviation is 1.
     least_overlap, least_correlation : float
         A result that compares less than this part of ``fixed``, or whose pictures' slopes correlate less, is not trusted.
 
@@ -111,30 +117,25 @@ def register(
         raise ValueError(f"control_points must be at least (2, 2), got {counts}")
     least_overlap = checks.not_negative("least_overlap", least_overlap)
     least_correlation = checks.finite_number("least_correlation", least_correlation)
-    spline = Spline(counts, checks.not_negative("bending", bending))
+    course = Course(
+        model,
+        Measure(measure == "ncc", robust),
+        initial is None if search is None else search,
+        Spline(counts, checks.not_negative("bending", bending)),
+        checks.positive("smoothness", smoothness),
+    )
     pictures = load(moving, fixed, moving_mask, fixed_weights, keep_light=measure == "ssd")
     start = _start(initial, model, pictures.fixed.shape[1:])
     if pictures.are_flat:
         return _nothing(pictures, start)
-    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
     history: list[Record] = []
-    course = Course(model, Measure(measure == "ncc", robust), initial is None if search is None else search, spline)
-    refined = course.run(levels, start, history)
-    overlap = refined.fit.pixels / _weight(pictures)
-    slopes = slope_correlation(levels, refined.motion)
-    covariance = step_covariance(refined)
-    deviation = corner_deviation(refined.motion, covariance, levels[0].shape)
-    reason = doubt(refined, overlap, slopes, deviation, least_overlap, least_correlation)
+    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
+    motion, fit, settled, covariance, deviation = course.run(levels, start, history)
+    overlap, slopes = fit.pixels / _weight(pictures), slope_correlation(levels, motion)
+    reason = doubt(settled, overlap, slopes, deviation, least_overlap, least_correlation)
+    gain, bias = pictures.light(fit.lights)
     return Registration(
-        refined.motion.transform,
-        not reason,
-        reason,
-        refined.fit.correlation,
-        slopes,
-        overlap,
-        *pictures.light(refined.fit.lights),
-        params_covariance(refined.motion, covariance),
-        tuple(history),
+        motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, tuple(history)
     )
 
 
@@ -146,9 +147,9 @@ def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Tran
     door.check_horizon("initial", start, shape)
     if isinstance(start, Composition):
         start = start.simplified()
-    if isinstance(start, Projective) and model != "projective":
+    if isinstance(start, Projective) and model not in ("projective", *_ANY_START):
         raise ValueError(f"initial must be affine for the model {model!r}, got a homography")
-    if not isinstance(start, Affine | Projective) and model != "tps":
+    if not isinstance(start, Affine | Projective) and model not in _ANY_START:
         raise TypeError(f"initial must be a matrix, Affine or Projective for the model {model!r}, got {type(start).__name__}")
     return start
 
