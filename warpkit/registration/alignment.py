@@ -41,10 +41,9 @@ def refine(
 
     The last step is taken without another look at the pictures: ``fit`` is of the motion before it.
     """
-    centres = cell_centres(level.shape) * level.scale
+    basis = motion.basis(cell_centres(level.shape) * level.scale) / level.scale
     fit, damping, shortest = measure(level, motion, lights), 0.0, np.inf
     for _ in range(most_steps):
-        basis = motion.basis(centres) / level.scale
         equations = step_equations(fit, basis, measure.is_light_free, motion.penalty())
         step = equations.solve(damping)
         size = float(np.hypot(*np.einsum("p,pnk->kn", step, basis)).max())

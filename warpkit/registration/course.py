@@ -20,7 +20,7 @@ from .result import Record
 from .search import first_motion
 
 # Where steps become shorter than so many pixels of the level, the next level goes on; the last level needs more.
-_SHORT_ENOUGH, _SHORT_AT_LAST = 0.03, 0.005
+_SHORT_ENOUGH, _SHORT_AT_LAST = 0.03, 0.01
 _MOST_STEPS = 30
 # Control points closer than so many pixels of a level are not moved on it.
 _PIXELS_PER_CONTROL_POINT = 12

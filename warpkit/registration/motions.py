@@ -32,7 +32,7 @@ class Motion(Protocol):
         """The map between pictures that are smaller by ``scale``."""
 
     def basis(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How each number of a step displaces points (n, 2) of the fixed picture: (P, n, 2)."""
+        """How each number of a step displaces points (n, 2) of the fixed picture: (P, n, 2); of all steps alike."""
 
     def moved(self, step: NDArray[np.float64]) -> Motion | None:
         """After a step; None if the map would fold."""

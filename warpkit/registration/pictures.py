@@ -112,5 +112,5 @@ def _normalised(planes: NDArray[Any], light: Light) -> Planes:
     """In place where float32 holds them."""
     kind = planes.dtype.type
     planes -= light.mean.astype(kind)[:, None, None]
-    planes /= _or_one(light.spread).astype(kind)[:, None, None]
+    planes *= (1 / _or_one(light.spread)).astype(kind)[:, None, None]
     return planes.astype(np.float32, copy=False)

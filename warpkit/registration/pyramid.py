@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,27 +54,27 @@ def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32]) -> list
     levels = [Level(1, moving, fixed, weights)]
     while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:
         moving, fixed = _smaller(moving, 2), _smaller(fixed, 2)
-        weights = _smooth(weights, 2) if weights.size else weights
+        weights = _smaller(weights[None], 2)[0] if weights.size else weights
         levels.append(Level(2 * levels[-1].scale, moving, fixed, weights))
     return levels
 
 
 def _smaller(planes: Planes, step: int) -> Planes:
     """Each plane smoothed, every ``step``-th pixel of it; from what is known, where that is at least half of the weight."""
-    known = ~np.isnan(planes)
-    if known.all():
-        return np.stack([_smooth(plane, step) for plane in planes])
-    smaller = []
-    for plane, is_known in zip(planes, known, strict=True):
-        share = _smooth(is_known.astype(np.float32), step)
-        total = _smooth(np.where(is_known, plane, np.float32(0)), step)
-        smaller.append(np.divide(total, share, out=np.full_like(total, np.nan), where=share >= 0.5))
-    return np.stack(smaller)
+    count, rows, columns = planes.shape
+    smaller = np.empty((count, -(-rows // step), -(-columns // step)), np.float32)
+    for plane, out in zip(planes, smaller, strict=True):
+        unknown = np.isnan(plane)
+        if not unknown.any():
+            _smooth(plane, step, out)
+            continue
+        share, total = np.empty_like(out), np.empty_like(out)
+        _smooth((~unknown).astype(np.float32), step, share)
+        _smooth(np.where(unknown, np.float32(0), plane), step, total)
+        out[:] = np.divide(total, share, out=np.full_like(total, np.nan), where=share >= 0.5)
+    return smaller
 
 
-def _smooth(plane: NDArray[Any], step: int) -> NDArray[np.float32]:
-    rows, columns = plane.shape
-    out = np.empty((-(-rows // step), -(-columns // step)), np.float32)
-    source = frozen(plane)
-    run_ranges(lambda first, last: smooth_rows(source, step, out, first, last), len(out), step * columns * _NANOSECONDS)
-    return out
+def _smooth(plane: NDArray[np.float32], step: int, out: NDArray[np.float32]) -> None:
+    source, nanoseconds = frozen(plane), step * plane.shape[1] * _NANOSECONDS
+    run_ranges(lambda first, last: smooth_rows(source, step, out, first, last), len(out), nanoseconds)

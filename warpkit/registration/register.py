@@ -156,8 +156,9 @@ def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Tran
 
 def _weight(pictures: Pictures) -> float:
     """Of all pixels of the fixed picture that are known."""
-    weights = pictures.weights if pictures.weights.size else np.ones(pictures.fixed.shape[1:], np.float32)
-    return max(float(weights[~np.isnan(pictures.fixed[0])].sum(dtype=np.float64)), 1e-30)
+    known = ~np.isnan(pictures.fixed[0])
+    total = pictures.weights[known].sum(dtype=np.float64) if pictures.weights.size else np.count_nonzero(known)
+    return max(float(total), 1e-30)
 
 
 def _nothing(pictures: Pictures, start: Transform) -> Registration:

@@ -17,6 +17,8 @@ _DEGREES = (0.0, -10.0, 10.0, -20.0, 20.0)
 _SIZES = (1.0, 0.85, 1.18)
 # So many of those that correlate best are refined, by so many steps.
 _BEST, _STEPS = 4, 8
+# A start whose pictures correlate so well after these steps needs no search.
+_GOOD = 0.98
 _TOLERANCE = 0.05  # pixels of the level
 
 
@@ -25,19 +27,21 @@ def first_motion(
 ) -> Refined:
     """The start itself, or the best of what lies around it, refined by a simple model."""
     simple = model if model in ("translation", "euclidean") else "similarity"
-    degrees = (0.0,) if model == "translation" else _DEGREES
-    sizes = _SIZES if simple == "similarity" else (1.0,)
-    turned = [start.after(_turn(*change)) for change in product(degrees, sizes)]
-    tried = sorted((_best_shift(level, motion) for motion in turned), key=lambda shifted: -shifted[0])
-    motions = [start, *(motion for _, motion in tried[:_BEST])]
-    records: list[list[Record]] = [[] for _ in motions]
-    found = [
-        refine(level, motion.with_model(simple), lights, measure, _TOLERANCE, _STEPS, record)
-        for motion, record in zip(motions, records, strict=True)
-    ]
-    best = max(range(len(found)), key=lambda n: found[n].fit.correlation)
-    history.extend(records[best])
-    return found[best]
+
+    def refined(motion: MatrixMotion) -> tuple[Refined, list[Record]]:
+        records: list[Record] = []
+        return refine(level, motion.with_model(simple), lights, measure, _TOLERANCE, _STEPS, records), records
+
+    found = [refined(start)]
+    if not (found[0][0].settled and found[0][0].fit.correlation >= _GOOD):
+        degrees = (0.0,) if model == "translation" else _DEGREES
+        sizes = _SIZES if simple == "similarity" else (1.0,)
+        turned = [start.after(_turn(*change)) for change in product(degrees, sizes)]
+        tried = sorted((_best_shift(level, motion) for motion in turned), key=lambda shifted: -shifted[0])
+        found += [refined(motion) for _, motion in tried[:_BEST]]
+    best, records = max(found, key=lambda pair: pair[0].fit.correlation)
+    history.extend(records)
+    return best
 
 
 def _turn(degrees: float, size: float) -> NDArray[np.float64]:
