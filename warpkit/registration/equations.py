@@ -93,7 +93,7 @@ class Measure:
 def cell_size(shape: tuple[int, int]) -> int:
     """Small beside the picture, so that displacements hardly change within a cell."""
     side = min(shape)
-    return 16 if side >= 512 else 8 if side >= 192 else 4 if side >= 64 else 2
+    return 32 if side >= 1024 else 16 if side >= 512 else 8 if side >= 192 else 4 if side >= 64 else 2
 
 
 def cell_centres(shape: tuple[int, int]) -> NDArray[np.float64]:
