@@ -374,6 +374,11 @@ PICTURE = np.arange(400.0).reshape(20, 20)
         ({"initial": wk.Projective(np.diag([1, 1, -1.0])), "model": "projective"}, ValueError, "initial: the whole output"),
         ({"initial": wk.Projective(np.eye(3))}, ValueError, "initial must be affine for the model 'affine'"),
         ({"initial": wk.Swirl((9, 9), 1, 5)}, TypeError, "initial must be a matrix, Affine or Projective"),
+        (
+            {"initial": wk.Projective([[1, 0, 0], [0, 1, 0], [-0.1, 0, 1]]), "model": "tps"},
+            ValueError,
+            "initial must have a value",
+        ),
         ({"search": 1}, TypeError, "search must be True, False or None"),
         ({"moving_mask": np.ones((20, 20))}, TypeError, "moving_mask must hold booleans"),
         ({"moving_mask": np.ones((20, 21), bool)}, ValueError, "moving_mask must have shape"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -99,7 +98,7 @@ class SplineMotion:
         return ThinPlateSpline(self.transform.control_points / scale, self.transform.values / scale)
 
     def basis(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        shares = _shares(self.transform.control_points.tobytes(), points.tobytes())
+        shares = _shares(self.transform, points)
         basis = np.zeros((shares.shape[0], 2, len(points), 2))
         basis[:, 0, :, 0] = basis[:, 1, :, 1] = shares
         return basis.reshape(-1, len(points), 2)
@@ -119,15 +118,12 @@ class SplineMotion:
         return Penalty(float(self.transform.params @ pull), energy, -pull)
 
 
-@cache
-def _shares(control_points: bytes, points: bytes) -> NDArray[np.float64]:
-    """(K, n): the splines that are 1 at one control point and 0 at the others, at points."""
-    centres, places = (np.frombuffer(array).reshape(-1, 2) for array in (control_points, points))
-    spline = ThinPlateSpline(centres, centres)
-    units = np.eye(len(centres))
-    pairs = [units[:, [k, min(k + 1, len(centres) - 1)]] for k in range(0, len(centres), 2)]
-    shares = np.concatenate([spline.with_params(pair.reshape(-1))(places).T for pair in pairs])
-    return shares[: len(centres)]
+def _shares(spline: ThinPlateSpline, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, n): at points, the splines that are 1 at one control point and 0 at the others; two at a time, as x and y."""
+    units, count = np.eye(len(spline.control_points)), len(spline.control_points)
+    pairs = [units[:, [k, min(k + 1, count - 1)]] for k in range(0, count, 2)]
+    shares = [spline.with_params(pair.reshape(-1))(points).T for pair in pairs]
+    return np.concatenate(shares)[:count]
 
 
 def corners(shape: tuple[int, int]) -> NDArray[np.float64]:

