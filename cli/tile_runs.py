@@ -120,7 +120,10 @@ class TileWarper:
         nothing = np.empty((0, 0, *self._layout.pixel), self._layout.dtype)
         read = nothing if window is None else self._reader.read(plane, window)
         with self._cores:
-            return wk.warp_part(read, self._map, part, window=window, image_shape=self._layout.shape, **self._options)
+            return wk.warp_part(
+                read, self._map, part,
+                window=window, image_shape=self._layout.shape, output_shape=self._shape, **self._options,
+            )  # fmt: skip
 
     def _find_windows(self, row: int, column: int) -> list[tuple[Slices, Slices | None]]:
         """The parts that a tile is made in, and what of the source each needs."""
