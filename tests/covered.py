@@ -37,11 +37,13 @@ LEFT_OUT = (
     "test_interop_scipy.py",
     "test_interop_skimage.py",
     "test_kernel_cache.py",
+    "test_large_files.py",
     "test_moving_points.py",
     "test_packaging.py",
     "test_pytorch_expectations.py",
     "test_registration.py",
     "test_same_bits.py",
+    "test_scheduler.py",
     "test_torch_surroundings.py",
     "test_vector_paths.py",
 )
@@ -57,6 +59,8 @@ TOO_SLOW = (
     "test_cli.py::test_interrupt_leaves_no_partial_file",
     "test_derivatives.py::test_image_gradient_is_the_adjoint[inverse",
     "test_derivatives.py::test_gradients_are_the_same_bits_for_any_number_of_threads",
+    "test_interop_dask.py::test_any_chunks_have_the_bits_of_the_whole",
+    "test_interop_dask.py::test_chunks_have_the_bits_of_the_whole[inverse",
     "test_interop_jax.py::test_large_pictures_under_jit",
     "test_interop_torch.py::test_grid_sample_equals_pytorchs_in_float64[shape1-bicubic",
     "test_interop_torch.py::test_first_and_second_derivatives_agree_with_differences[bicubic",
@@ -68,6 +72,12 @@ TOO_SLOW = (
     "test_normal_equations.py::test_equal_the_jacobian_written_out[inverse spline]",
     "test_normal_equations.py::test_equal_the_jacobian_written_out[composition]",
     "test_normal_equations.py::test_same_bits_for_any_number_of_threads",
+    "test_parts.py::test_parts_by_other_kernels",
+    "test_parts.py::test_parts_have_the_bits_of_the_whole",
+    "test_parts.py::test_parts_of_antialiased_pictures_too",
+    "test_parts.py::test_windows_of_large_pictures_are_tight",
+    "test_picture_files.py::test_png_keeps_xmp_of_any_length",
+    "test_stretch.py::test_what_shrinks_is_never_proven_not_to",
     "test_sampling_kernels.py::test_any_number_of_threads_gives_the_same_bits",
     "test_sampling_kernels.py::test_blocks_have_the_bits_of_single_points",
 )
@@ -88,8 +98,11 @@ COMPILED = (
     "tests/test_interop_opencv.py",
     "tests/test_interop_scipy.py",
     "tests/test_interop_skimage.py",
+    "tests/test_large_files.py",
     "tests/test_moving_points.py",
+    "tests/test_parts.py",
     "tests/test_registration.py",
+    "tests/test_scheduler.py",
 )
 
 
