@@ -146,7 +146,7 @@ def test_options_mean_what_they_do_for_small_files() -> None:
 
 def test_a_spline_that_shrinks_in_places() -> None:
     write_zarr("in.zarr", GREY, (128, 128))
-    pairs = "0,0,0,0 399,0,399,0 0,299,0,299 399,299,399,299 150,120,180,170".split()
+    pairs = ["0,0,0,0", "399,0,399,0", "0,299,0,299", "399,299,399,299", "150,120,180,170"]
     Path("pairs.csv").write_text("\n".join(["source_x,source_y,target_x,target_y", *pairs]))
     invoke("warp", "in.zarr", "-o", "out.zarr", "--points", "pairs.csv", "--antialias", "--tile", 96)
     expected = whole(GREY, {"points": Path("pairs.csv"), "smoothing": 0.0, "order": 2}, antialias=True)
