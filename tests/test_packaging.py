@@ -72,12 +72,12 @@ def test_python_of_the_documents_runs(tmp_path: Path) -> None:
 def test_commands_of_the_readme_are_understood(tmp_path: Path) -> None:
     """Each line of the shell section that starts with warpkit, on made-up files."""
     import cv2
-    import numpy as np
+    import skimage.data
 
-    picture = np.random.default_rng(0).integers(0, 256, (300, 440, 3), dtype=np.uint8)
-    for folder in ("photos", "scans"):
+    picture = skimage.data.chelsea()[:, :440]
+    for folder in ("photos", "scans", "frames"):
         (tmp_path / folder).mkdir()
-    for name in ("cat.jpg", "cat.png", "photos/a.jpg", "scans/b.tif"):
+    for name in ("cat.jpg", "cat.png", "photos/a.jpg", "scans/b.tif", "scan.jpg", "page.png", "frames/0.png", "frames/1.png"):
         cv2.imwrite(str(tmp_path / name), picture)
     (tmp_path / "pairs.csv").write_text(
         "source_x,source_y,target_x,target_y\n0,0,5,5\n400,0,390,5\n0,280,9,270\n200,100,210,90\n"
@@ -86,7 +86,7 @@ def test_commands_of_the_readme_are_understood(tmp_path: Path) -> None:
     (tmp_path / "job.toml").write_text('inputs = ["photos/"]\noutput = "job"\nrotate = 15\nsize = "fit"\n')
     section = (ROOT / "README.md").read_text().split("## From the shell")[1].split("##")[0]
     lines = [line.split("#")[0] for line in section.splitlines() if line.startswith("warpkit")]
-    assert len(lines) == 13
+    assert len(lines) == 15
     run = f'"{sys.executable}" -c "from warpkit_cli.main import main; main()"'
     for line in lines:
         command = run + line.removeprefix("warpkit")
