@@ -74,16 +74,19 @@ class ToMean:
         import warpkit as wk
 
         self._how, target = how, ToFirst(how)
-        total, count = np.zeros(()), np.zeros(())
+        total, count = np.zeros((1, 1, 0)), np.zeros((1, 1, 1))
         for pixels in pictures:
-            with_colours = colours(pixels).astype(np.float32)
             try:
                 inverse_map, _ = target.place(pixels)
             except PictureError:
                 continue
-            warped, seen = wk.warp_weighted(with_colours, np.ones(pixels.shape[:2]), inverse_map, target.canvas)
-            if total.ndim == 0 or total.shape == warped.shape:
-                total, count = total + warped * seen[..., None], count + seen[..., None]
+            picture = colours(pixels).astype(np.float32)
+            warped, seen = wk.warp_weighted(picture, np.ones(pixels.shape[:2]), inverse_map, target.canvas)
+            if total.size == 0:
+                total, count = np.zeros(warped.shape), np.zeros((*target.canvas, 1))
+            if warped.shape == total.shape:  # greys have no part in a mean of colours
+                total += warped * seen[..., None]
+                count += seen[..., None]
         self.canvas = target.canvas
         self._mean, self._known = total / np.maximum(count, 1e-9), count[..., 0] > 0
 

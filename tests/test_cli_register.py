@@ -148,6 +148,18 @@ def test_options_from_a_file(stack):
     assert len(names("out")) == 8
 
 
-def test_an_empty_stack_of_unreadable_pictures_fails_by_name():
+@pytest.mark.parametrize("to", ["first", "previous", "mean"])
+def test_a_stack_of_unreadable_pictures_fails_by_name(to):
     Path("a.png").write_bytes(b"")
-    assert "failed: a.png: " in invoke("align", "a.png", "-o", "out", code=1).stderr
+    assert "failed: a.png: " in invoke("align", "a.png", "-o", "out", "--to", to, code=1).stderr
+
+
+@pytest.mark.parametrize("model", ["tps", "dense"])
+def test_maps_that_bend_are_written_and_applied(model):
+    cv2.imwrite("fixed.png", PICTURE)
+    cv2.imwrite("moving.png", moved(motion(0.3)))
+    invoke("register", "moving.png", "fixed.png", "-o", "map.json", "--model", model, "--aligned", "aligned.png")
+    found = read_transform("map.json")
+    centre = np.array([140.0, 100.0])
+    assert np.hypot(*(found(centre) - motion(0.3).inverse(centre))) < 0.2
+    np.testing.assert_array_equal(cv2.imread("aligned.png"), wk.warp(cv2.imread("moving.png"), found))
