@@ -21,7 +21,7 @@ from .kernels import maps
 from .kernels.lens_maps import DISTORTION, NEW_CAMERA
 from .kernels.points import map_points, points_jacobian
 from .kernels.polar_maps import SWIRL_REACH
-from .kernels.polynomial_maps import POLYNOMIAL_HEADER
+from .kernels.polynomial_maps import POLYNOMIAL_HEADER, polynomial_sums
 from .kernels.spline_maps import THIN_PLATE_HEADER
 from .kernels.stages import Pipeline, frozen
 
@@ -183,17 +183,10 @@ def _polynomial(params: Params, x: Interval, y: Interval) -> Enclosure:
     order, scale = int(params[0]), params[3]
     u, v = (x - params[1]) * scale, (y - params[2]) * scale
     count = (order + 1) * (order + 2) // 2
+    formula = getattr(polynomial_sums, "py_func", polynomial_sums)  # compiled code takes no intervals
     values, slopes = [], []
     for first in (POLYNOMIAL_HEADER, POLYNOMIAL_HEADER + count):
-        total = total_u = total_v = u * 0.0
-        for q in range(order, -1, -1):
-            inner = inner_u = u * 0.0
-            for p in range(order - q, -1, -1):
-                inner_u = inner_u * u + inner
-                inner = inner * u + params[first + (p + q) * (p + q + 1) // 2 + q]
-            total_v = total_v * v + total
-            total = total * v + inner
-            total_u = total_u * v + inner_u
+        total, total_u, total_v = formula(u, v, params, first, order)
         values.append(total)
         slopes.extend([total_u * scale, total_v * scale])
     return Enclosure(values[0], values[1], (slopes[0], slopes[1], slopes[2], slopes[3]))
