@@ -13,12 +13,13 @@ from warpkit.registration.models import exponential
 
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (9, 12), (33, 20)])
-def test_smoothing_is_the_binomial_filter(shape, step):
-    picture = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_smoothing_is_the_binomial_filter(dtype, shape, step):
+    picture = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
     out = np.empty((-(-shape[0] // step), -(-shape[1] // step)), np.float32)
-    smooth_rows(picture, step, out, 0, len(out))
+    assert smooth_rows(picture, np.float32(100), np.float32(0.02), step, out, 0, len(out)) == 0
     kernel = np.array([1, 4, 6, 4, 1]) / 16
-    expected = picture.astype(float)
+    expected = 0.02 * (picture.astype(float) - 100)
     for axis in (0, 1):
         expected = scipy.ndimage.correlate1d(expected, kernel, axis, mode="nearest")
     assert np.abs(out - expected[::step, ::step]).max() < 1e-6

@@ -17,25 +17,35 @@ NO_ROBUST, HUBER, TUKEY = 0, 1, 2
 
 
 @driver
-def smooth_rows(picture, step, out, first, last):
-    """Rows ``first`` to ``last`` of ``out``: ``picture`` (H, W) by the binomial filter 1 4 6 4 1 along both axes, its variance
-    one pixel squared, at every ``step``-th pixel; beyond its border the picture keeps the border's values."""
+def smooth_rows(picture, mean, scale, step, out, first, last):
+    """Rows ``first`` to ``last`` of ``out``, float32: ``picture`` (H, W), less ``mean`` and times ``scale``, by the binomial
+    filter 1 4 6 4 1 along both axes, its variance one pixel squared, at every ``step``-th pixel; beyond its border the picture
+    keeps the border's values.
+
+    Returns how many rows of ``out`` have pixels that are not finite: none unless ``picture`` has.
+    """
     height, width = picture.shape
     line = np.empty(width + 4, out.dtype)
+    unknown = 0
     for row in range(first, last):
         i = row * step
         above, below = max(i - 1, 0), min(i + 1, height - 1)
-        smooth_down(picture[max(i - 2, 0)], picture[above], picture[i], picture[below], picture[min(i + 2, height - 1)], line)
+        smooth_down(
+            picture[max(i - 2, 0)], picture[above], picture[i], picture[below], picture[min(i + 2, height - 1)], mean, scale,
+            line,
+        )  # fmt: skip
         smooth_across(line, step, out[row])
-    return 0
+        unknown += not zero_if_finite(out[row]) == 0
+    return unknown
 
 
 @row_loop
-def smooth_down(a, b, c, d, e, line):
+def smooth_down(a, b, c, d, e, mean, scale, line):
     width = c.shape[0]
-    six, four, part = line.dtype.type(6), line.dtype.type(4), line.dtype.type(1 / 16)
+    six, four, part = line.dtype.type(6), line.dtype.type(4), scale * line.dtype.type(1 / 16)
     for k in range(np.uint64(width)):
-        line[k + np.uint64(2)] = (a[k] + e[k] + four * (b[k] + d[k]) + six * c[k]) * part
+        around, near = (a[k] - mean) + (e[k] - mean), (b[k] - mean) + (d[k] - mean)
+        line[k + np.uint64(2)] = (around + four * near + six * (c[k] - mean)) * part
     line[0] = line[1] = line[2]
     line[width + 2] = line[width + 3] = line[width + 1]
 
@@ -49,6 +59,15 @@ def smooth_across(line, step, out):
         around = line[at] + line[at + np.uint64(4)]
         near = line[at + np.uint64(1)] + line[at + np.uint64(3)]
         out[k] = (around + four * near + six * line[at + np.uint64(2)]) * part
+
+
+@row_sum
+def zero_if_finite(values):
+    """0, or NaN if there is a NaN or an infinity."""
+    total = np.float32(0)
+    for k in range(np.uint64(values.shape[0])):
+        total += values[k] - values[k]
+    return total
 
 
 @driver

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,35 +47,39 @@ class Level:
 
 
 def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32]) -> list[Level]:
-    """All levels, the largest, which is smoothed but has every pixel, first.
+    """All levels, the largest, of pictures that are smoothed already, first.
 
     Smoothing takes away noise that the slopes would be made of, and detail that bilinear sampling would blur unevenly.
     """
-    moving, fixed = _smaller(moving, 1), _smaller(fixed, 1)
     levels = [Level(1, moving, fixed, weights)]
     while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:
-        moving, fixed = _smaller(moving, 2), _smaller(fixed, 2)
-        weights = _smaller(weights[None], 2)[0] if weights.size else weights
+        moving, fixed = _smaller(moving), _smaller(fixed)
+        weights = _smaller(weights[None])[0] if weights.size else weights
         levels.append(Level(2 * levels[-1].scale, moving, fixed, weights))
     return levels
 
 
-def _smaller(planes: Planes, step: int) -> Planes:
-    """Each plane smoothed, every ``step``-th pixel of it; from what is known, where that is at least half of the weight."""
+def _smaller(planes: Planes) -> Planes:
+    return smoothed(planes, 2, np.zeros(len(planes)), np.ones(len(planes)))
+
+
+def smoothed(planes: NDArray[Any], step: int, means: NDArray[np.float64], scales: NDArray[np.float64]) -> Planes:
+    """Every ``step``-th pixel of planes of uint8 or float32, less a mean and times a scale for each, smoothed; from what is
+    known, where that is at least half of the weight."""
     count, rows, columns = planes.shape
-    smaller = np.empty((count, -(-rows // step), -(-columns // step)), np.float32)
-    for plane, out in zip(planes, smaller, strict=True):
-        unknown = np.isnan(plane)
-        if not unknown.any():
-            _smooth(plane, step, out)
+    smooth = np.empty((count, -(-rows // step), -(-columns // step)), np.float32)
+    for plane, mean, scale, out in zip(planes, means.astype(np.float32), scales.astype(np.float32), smooth, strict=True):
+        if _smooth(plane, mean, scale, step, out) == 0:
             continue
-        share, total = np.empty_like(out), np.empty_like(out)
-        _smooth((~unknown).astype(np.float32), step, share)
-        _smooth(np.where(unknown, np.float32(0), plane), step, total)
-        out[:] = np.divide(total, share, out=np.full_like(total, np.nan), where=share >= 0.5)
-    return smaller
+        known, share = np.isfinite(plane), np.empty_like(out)
+        zero, one = np.float32(0), np.float32(1)
+        _smooth(known.astype(np.float32), zero, one, step, share)
+        _smooth(np.where(known, (plane - mean) * scale, zero), zero, one, step, out)
+        out[:] = np.divide(out, share, out=np.full_like(out, np.nan), where=share >= 0.5)
+    return smooth
 
 
-def _smooth(plane: NDArray[np.float32], step: int, out: NDArray[np.float32]) -> None:
+def _smooth(plane: NDArray[Any], mean: np.float32, scale: np.float32, step: int, out: NDArray[np.float32]) -> int:
+    """Returns how many rows of ``out`` are not finite."""
     source, nanoseconds = frozen(plane), step * plane.shape[1] * _NANOSECONDS
-    run_ranges(lambda first, last: smooth_rows(source, step, out, first, last), len(out), nanoseconds)
+    return run_ranges(lambda first, last: smooth_rows(source, mean, scale, step, out, first, last), len(out), nanoseconds)

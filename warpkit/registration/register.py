@@ -131,7 +131,7 @@ def register(
     history: list[Record] = []
     levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
     motion, fit, settled, covariance, deviation = course.run(levels, start, history)
-    overlap, slopes = fit.pixels / _weight(pictures), slope_correlation(levels, motion)
+    overlap, slopes = fit.pixels / pictures.weight, slope_correlation(levels, motion)
     reason = doubt(settled, overlap, slopes, deviation, least_overlap, least_correlation)
     gain, bias = pictures.light(fit.lights)
     return Registration(
@@ -156,13 +156,6 @@ def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Tran
     if np.isnan(start(points)).any():
         raise ValueError("initial must have a value at every pixel of fixed")
     return start
-
-
-def _weight(pictures: Pictures) -> float:
-    """Of all pixels of the fixed picture that are known."""
-    known = ~np.isnan(pictures.fixed[0])
-    total = pictures.weights[known].sum(dtype=np.float64) if pictures.weights.size else np.count_nonzero(known)
-    return max(float(total), 1e-30)
 
 
 def _nothing(pictures: Pictures, start: Transform) -> Registration:
