@@ -6,7 +6,7 @@ import scipy.linalg
 import scipy.ndimage
 import scipy.optimize
 
-from warpkit.kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, smooth_rows
+from warpkit.kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TILE, TUKEY, cell_sums, smooth_rows
 from warpkit.kernels.total_variation import dual_rows, median_rows, primal_rows
 from warpkit.registration.models import exponential
 
@@ -28,12 +28,12 @@ def test_smoothing_is_the_binomial_filter(dtype, shape, step):
 @pytest.mark.parametrize("robust", [NO_ROBUST, HUBER, TUKEY])
 def test_cell_sums_are_those_written_out(robust):
     random = np.random.default_rng(robust)
-    channels, rows, columns, cell = 2, 13, 18, 4
+    channels, rows, columns, cell = 2, 13, TILE + 6, 4
     warped, fixed = (random.normal(size=(channels, rows, columns)).astype(np.float32) for _ in range(2))
     warped[0, 5, 6] = warped[1, 0, 0] = fixed[1, 8, 9] = np.nan
     weights = random.uniform(0, 2, (rows, columns)).astype(np.float32)
     lights = np.array([[1.1, 0.2], [0.7, -0.3]], np.float32)
-    sums = np.empty((channels, 4, 5, PRODUCTS))
+    sums = np.empty((channels, PRODUCTS, 4, -(-columns // cell)))
     cell_sums(warped, fixed, weights, lights, robust, np.float32(0.8), cell, sums, 0, 4)
     expected = np.zeros_like(sums)
     for c, y, x in np.ndindex(channels, rows, columns):
@@ -47,7 +47,7 @@ def test_cell_sums_are_those_written_out(robust):
             continue
         ratio = abs(gain * m[y, x] + bias - f[y, x]) / 0.8
         weight = {NO_ROBUST: 1, HUBER: min(1, 1.345 / ratio), TUKEY: max(0, 1 - (ratio / 4.685) ** 2) ** 2}[robust]
-        expected[c, y // cell, x // cell] += weights[y, x] * weight * np.outer(factors, factors)[np.triu_indices(FACTORS)]
+        expected[c, :, y // cell, x // cell] += weights[y, x] * weight * np.outer(factors, factors)[np.triu_indices(FACTORS)]
     assert np.abs(sums - expected).max() < 1e-4
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums
+from ..kernels.alignment import HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
 from ..kernels.stages import frozen
 from ..threads import run_ranges
 from .motions import Motion, Penalty
@@ -23,16 +23,18 @@ from .pyramid import LEFT_OF_NOISE, Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
-_NANOSECONDS = 2.5
-_UPPER = np.triu_indices(FACTORS)
+_NANOSECONDS = 1.5
 _LIGHT, _GOAL = slice(2, 4), 4
+# Which of the products, the upper triangle row by row, is of two factors.
+_PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
 
 
 @dataclass(frozen=True)
 class Fit:
     """How well two pictures agree under a map."""
 
-    grams: NDArray[np.float64]  # (C, cells, FACTORS, FACTORS)
+    sums: NDArray[np.float64]  # (C, PRODUCTS, cells)
+    totals: NDArray[np.float64]  # (C, FACTORS, FACTORS)
     lights: NDArray[np.float64]  # (C, 2): gain and bias
     pixels: float  # of one channel, by weight
     correlation: float
@@ -63,31 +65,28 @@ class Measure:
 
     def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64], penalty: float = 0.0) -> Fit:
         """As ``lights`` weigh the residuals, if those weights differ; the fit's own are the best ones then."""
-        grams = self._grams(level, warped, lights)
-        totals = grams.sum(axis=1)
+        sums = self._sums(level, warped, lights)
+        totals = sums.sum(axis=2)[:, _PRODUCT_OF]
         if self.is_light_free:
             lights = best_lights(totals)
         factors = np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        return Fit(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty)
+        return Fit(sums, totals, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty)
 
-    def _grams(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums over the cells: (C, cells, FACTORS, FACTORS)."""
+    def _sums(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Over the cells: (C, PRODUCTS, cells)."""
         rows, columns = level.shape
         cell = cell_size(level.shape)
-        sums = np.empty((len(warped), -(-rows // cell), -(-columns // cell), PRODUCTS))
+        sums = np.empty((len(warped), PRODUCTS, -(-rows // cell), -(-columns // cell)))
         scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
         arguments = (
             *(frozen(array) for array in (warped, level.fixed, level.weights, lights.astype(np.float32))),
             *(ROBUST[self.robust], np.float32(scale), cell, sums),
         )
         nanoseconds = len(warped) * cell * columns * _NANOSECONDS
-        run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[1], nanoseconds)
-        grams = np.empty((len(warped), sums.shape[1] * sums.shape[2], FACTORS, FACTORS))
-        grams[..., _UPPER[0], _UPPER[1]] = sums.reshape(len(warped), -1, PRODUCTS)
-        grams[..., _UPPER[1], _UPPER[0]] = grams[..., _UPPER[0], _UPPER[1]]
-        return grams
+        run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[2], nanoseconds)
+        return sums.reshape(len(warped), PRODUCTS, -1)
 
 
 def cell_size(shape: tuple[int, int]) -> int:
@@ -149,30 +148,18 @@ class StepEquations:
 
 
 def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, penalty: Penalty | None) -> StepEquations:
-    """``basis`` (P, cells, 2): how a step's numbers move the cells' centres, in pixels of the level."""
-    length, channels = len(basis), len(fit.grams)
-    size = length + (2 * channels if is_light_free else 0)
+    """``basis`` (P, 2, cells): how a step's numbers move the cells' centres, in pixels of the level."""
+    length, channels = len(basis), len(fit.lights)
+    size = length + 2 * channels
     matrix, right = np.zeros((size, size)), np.zeros(size)
-    x, y = np.ascontiguousarray(basis[..., 0]), np.ascontiguousarray(basis[..., 1])
-    together = fit.grams.sum(axis=0)
-    xx, xy, yy = together[:, 0, 0], together[:, 0, 1], together[:, 1, 1]
-    matrix[:length, :length] = _products(x, xx * x + xy * y) + _products(y, xy * x + yy * y)
-    right[:length] = _products(x, together[:, 0, _GOAL]) + _products(y, together[:, 1, _GOAL])
-    for c, (gram, light) in enumerate(zip(fit.grams, fit.lights, strict=True)):
-        with_light = _products(x, gram[:, 0, _LIGHT].T) + _products(y, gram[:, 1, _LIGHT].T)
-        if is_light_free:
-            at = slice(length + 2 * c, length + 2 * c + 2)
-            total = gram.sum(axis=0)
-            matrix[:length, at], matrix[at, :length] = with_light, with_light.T
-            matrix[at, at], right[at] = total[_LIGHT, _LIGHT], total[_LIGHT, _GOAL]
-        else:
-            right[:length] -= with_light @ light
+    step_sums(frozen(fit.sums), frozen(basis), matrix, right)
+    if is_light_free:
+        for at, total in zip(range(length, size, 2), fit.totals, strict=True):
+            matrix[at : at + 2, at : at + 2], right[at : at + 2] = total[_LIGHT, _LIGHT], total[_LIGHT, _GOAL]
+    else:
+        right = right[:length] - (matrix[:length, length:] * fit.lights.ravel()).sum(axis=1)
+        matrix = matrix[:length, :length]
     if penalty is not None:
         matrix[:length, :length] += fit.variance * penalty.matrix
         right[:length] += fit.variance * penalty.right
     return StepEquations(matrix, right, length)
-
-
-def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums over the last axis, of rows of ``a`` with rows of ``b``; not by BLAS, whose threads nobody asked for."""
-    return np.asarray(np.einsum("pn,...n->p...", a, b))

@@ -53,7 +53,7 @@ def params_covariance(motion: Motion, covariance: NDArray[np.float64]) -> NDArra
 def corner_deviation(motion: Motion, covariance: NDArray[np.float64], shape: tuple[int, int]) -> float:
     """The standard deviation of the corner that is known least, in pixels of the fixed picture."""
     basis = motion.basis(corners(shape))
-    variances = np.einsum("pnk,pq,qnk->n", basis, covariance, basis)
+    variances = np.einsum("pkn,pq,qkn->n", basis, covariance, basis)
     return float(np.sqrt(variances.max())) if np.all(variances >= 0) else np.inf
 
 

@@ -42,10 +42,10 @@ def normalising(shape: tuple[int, int]) -> Matrix:
 
 
 def displacements(generators: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How each generator moves normalised points (n, 2): (P, n, 2)."""
-    homogeneous = np.column_stack([points, np.ones(len(points))])
-    moved = np.einsum("pij,nj->pni", generators, homogeneous)
-    return np.asarray(moved[..., :2] - moved[..., 2:] * points)
+    """How each generator moves normalised points (n, 2): (P, 2, n)."""
+    x, y = np.ascontiguousarray(points.T)
+    moved = generators[..., :1] * x + generators[..., 1:2] * y + generators[..., 2:]
+    return np.asarray(moved[:, :2] - moved[:, 2:] * np.stack([x, y]))
 
 
 def exponential(matrix: Matrix) -> Matrix:

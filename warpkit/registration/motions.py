@@ -31,7 +31,7 @@ class Motion(Protocol):
         """The map between pictures that are smaller by ``scale``."""
 
     def basis(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How each number of a step displaces points (n, 2) of the fixed picture: (P, n, 2); of all steps alike."""
+        """How each number of a step displaces points (n, 2) of the fixed picture: (P, 2, n); of all steps alike."""
 
     def moved(self, step: NDArray[np.float64]) -> Motion | None:
         """After a step; None if the map would fold."""
@@ -99,9 +99,9 @@ class SplineMotion:
 
     def basis(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         shares = _shares(self.transform, points)
-        basis = np.zeros((shares.shape[0], 2, len(points), 2))
-        basis[:, 0, :, 0] = basis[:, 1, :, 1] = shares
-        return basis.reshape(-1, len(points), 2)
+        basis = np.zeros((len(shares), 2, 2, len(points)))
+        basis[:, 0, 0] = basis[:, 1, 1] = shares
+        return basis.reshape(-1, 2, len(points))
 
     def moved(self, step: NDArray[np.float64]) -> SplineMotion | None:
         control_points = self.transform.control_points
