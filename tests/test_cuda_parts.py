@@ -1,10 +1,13 @@
-"""Parts of warped pictures on a GPU, or on Numba's simulator of one: the bits of the whole that the same device makes."""
+"""Parts of warped pictures on a GPU, or on Numba's simulator of one: the bits of the whole that the same device makes. And Dask
+arrays of such chunks."""
 
+import dask.array as da
 import numpy as np
 import pytest
 from families import FAMILIES, HALF_PLANE
 
 import warpkit as wk
+from warpkit.interop import dask as warpkit_dask
 from warpkit.kernels.taps import MODES
 from warpkit.testing import TOLERANCES
 
@@ -12,8 +15,10 @@ pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: ma
 
 from test_cuda import INTERPOLATIONS, assert_near, on_gpu, on_host, small_launches  # noqa: F401, a fixture
 
+from warpkit import gpu_arrays
 from warpkit.kernels.cuda_target import IS_SIMULATOR, cuda
 
+simulated = pytest.mark.skipif(not IS_SIMULATOR, reason="a library of the simulator's arrays")
 pytestmark = pytest.mark.skipif(not (IS_SIMULATOR or cuda.is_available()), reason="no GPU and no simulator: make test-cuda")
 
 RANDOM = np.random.default_rng(0)
@@ -129,3 +134,77 @@ def test_what_is_refused(options, error, message):
 def test_windows_of_averages_are_refused():
     with pytest.raises(ValueError, match="antialias is for arrays on the host"):
         wk.source_window(AFFINE, PART, GREY.shape, antialias=True, on_gpu=True)
+
+
+# --- Dask arrays of such chunks ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_array(monkeypatch):
+    """Arrays of a library of its own, as CuPy is, that the simulator knows."""
+    numba_array = type(cuda.device_array(1))
+
+    class OwnArray(numba_array):
+        def __getitem__(self, where):
+            found = super().__getitem__(where)
+            return OwnArray(found._ary) if isinstance(found, numba_array) else found
+
+    class Library(gpu_arrays.Numba):
+        def empty(self, shape, dtype, like):
+            return OwnArray(np.empty(shape, dtype))
+
+    monkeypatch.setitem(gpu_arrays._LIBRARIES, OwnArray.__module__, Library())
+    return OwnArray
+
+
+def chunked(array, chunks=(13, 17)):
+    return da.from_array(array, chunks=(*chunks, *(1,) * (array.ndim - 2)))
+
+
+def chunked_on_gpu(array, kind):
+    meta = kind(np.empty((0,) * array.ndim, array.dtype))
+    return chunked(array).rechunk({array.ndim - 1: -1} if array.ndim == 3 else {}).map_blocks(kind, meta=meta)
+
+
+def gathered(warped, kind):
+    """On the host, all chunks being of the kind."""
+    assert isinstance(warped._meta, kind)
+
+    def fetched(chunk):
+        assert isinstance(chunk, kind)
+        return on_host(chunk)
+
+    on_the_host = warped.map_blocks(fetched, dtype=warped.dtype, meta=np.empty((0,) * warped.ndim, warped.dtype))
+    return on_the_host.compute(scheduler="sync")
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("picture", "transform", "options"),
+    [
+        (GREY, AFFINE, {"mode": "reflect"}),
+        (COLOUR, in_view(FAMILIES["spline"]), {"interpolation": "bicubic", "cval": 0.5}),
+        (COLOUR, in_view(FAMILIES["polar"]), {"mode": "wrap"}),
+        (GREY, in_view(HALF_PLANE), {"interpolation": "nearest", "mode": "edge", "cval": 3}),
+    ],
+    ids=["affine", "spline", "polar", "fill"],
+)
+def test_chunks_on_a_gpu_have_the_bits_of_the_whole(own_array, picture, transform, options):
+    warped = warpkit_dask.warp(chunked_on_gpu(picture, own_array), transform, OUTPUT, (3, 4), **options)
+    assert np.array_equal(gathered(warped, own_array), on_host(wk.warp(on_gpu(picture), transform, OUTPUT, **options)))
+
+
+@simulated
+def test_chunked_fields_and_chunks_on_a_gpu_have_the_bits_of_the_whole(own_array):
+    field = RANDOM.normal((20, 15), 4, (*OUTPUT, 2))
+    warped = warpkit_dask.warp(chunked_on_gpu(GREY, own_array), chunked(field, (3, 4)), chunks=(3, 4))
+    assert np.array_equal(gathered(warped, own_array), on_host(wk.warp(on_gpu(GREY), wk.DisplacementField(field), OUTPUT)))
+
+
+@simulated
+def test_what_chunks_on_a_gpu_do_not_have_is_refused_at_once(own_array):
+    picture = chunked_on_gpu(GREY, own_array)
+    with pytest.raises(ValueError, match="antialias is for arrays on the host"):
+        warpkit_dask.warp(picture, AFFINE, OUTPUT, antialias=True)
+    with pytest.raises(TypeError, match="inverse_map must have chunks on the host"):
+        warpkit_dask.warp(picture, chunked_on_gpu(RANDOM.normal(size=(*GREY.shape, 2)), own_array))

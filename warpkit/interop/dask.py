@@ -26,7 +26,7 @@ from ..interpolations import kernel_of
 from ..pixels import Cval
 from ..source_windows import Sampling, Window
 from ..stored import StoredPicture
-from .dask_tasks import Job, warp_blocks, warp_stored, window_by_field
+from .dask_tasks import Job, empty_like, warp_blocks, warp_stored, window_by_field
 
 Chunks: TypeAlias = int | str | tuple[Any, ...] | None
 Sizes: TypeAlias = tuple[tuple[int, ...], ...]  # of the chunks along each axis
@@ -52,21 +52,22 @@ def warp(
     Parameters
     ----------
     image : dask array, or array of Zarr, HDF5 and the like, (H, W) or (H, W, C)
-        Of any dtype that :func:`warpkit.warp` takes, on the host. Channels of a Dask array are brought into one chunk. What is
-        no Dask array has ``shape``, ``dtype``, slices and, if it lies in chunks, ``chunks``; it is read by the tasks, needs
-        the least memory, and goes to other processes only if it can be pickled.
+        Of any dtype that :func:`warpkit.warp` takes. Channels of a Dask array are brought into one chunk. Its chunks may be on
+        a GPU (CuPy), which Dask must know, by the array's meta; they are warped there, into chunks of the same kind. What is no
+        Dask array has ``shape``, ``dtype``, slices and, if it lies in chunks, ``chunks``; it is read by the tasks, needs the
+        least memory, and goes to other processes only if it can be pickled.
     inverse_map : Transform or matrix, or dask array (rows, columns, 2)
         As for :func:`warpkit.warp`. A Dask array is a displacement field, (dx, dy) in pixels at each pixel of the output, as
-        :class:`warpkit.DisplacementField` has it: it is rechunked as the output is, and never gathered. To find the windows of
-        a Dask image, it is read once when this function is called, by the scheduler that is set then; only four numbers of
-        each chunk come back.
+        :class:`warpkit.DisplacementField` has it, on the host: it is rechunked as the output is, and never gathered. To find
+        the windows of a Dask image, it is read once when this function is called, by the scheduler that is set then; only four
+        numbers of each chunk come back.
     output_shape : (rows, columns), default: the image's, or the displacement field's, which it must be
     chunks : int, tuple or "auto", optional
         Of the output's rows and columns, as for ``dask.array.rechunk``; by default sizes are those of the image's chunks, or
         2048 if it has none.
     interpolation, mode, cval, antialias, tolerance
         As for :func:`warpkit.warp`. Refused are "bspline3", which needs the whole picture, and antialiasing under a chunked
-        displacement field.
+        displacement field or on a GPU.
     keep : int
         Bytes of a stored image's chunks that each process keeps for the tiles that come next. Chunks are read about once if
         the chunks that a row of tiles sweeps over find place, else more often. Dask keeps a Dask image's chunks, without limit.
@@ -90,6 +91,7 @@ def warp(
     picture: Any = _picture(image) if isinstance(image, da.Array) else _stored(image, keep)
     field = inverse_map if isinstance(inverse_map, da.Array) else None
     image_shape: tuple[int, int] = picture.shape[:2]
+    kind = _kind(picture)
     shape = _output_shape(picture, field, output_shape)
     sizes = _chunks(picture, shape, chunks)
     options = {"interpolation": interpolation, "mode": mode, "cval": cval, "tolerance": tolerance}
@@ -97,13 +99,14 @@ def warp(
         if antialias:
             raise ValueError("antialias is not possible under a chunked displacement field; pass a DisplacementField")
         options.pop("tolerance")
-        job = Job(image_shape, options, Sampling(kernel_of(interpolation).code, engine.border_code(mode), False, 0.0))
+        of_field = Sampling(kernel_of(interpolation).code, engine.border_code(mode), False, 0.0)
+        job = Job(image_shape, options, of_field, checks.is_on_gpu(kind))
         chunked = field.rechunk((*sizes, -1))
         windows = _windows_of_field(chunked, job) if isinstance(picture, da.Array) else None
         return _graph(picture, chunked, sizes, windows, job)
     transform = door.as_transform("inverse_map", inverse_map)
     door.check_horizon("inverse_map", transform, shape)
-    job = Job(image_shape, options | {"antialias": antialias, "output_shape": shape}, None)
+    job = Job(image_shape, options | {"antialias": antialias, "output_shape": shape}, None, checks.is_on_gpu(kind))
     job.window(transform, (slice(0, 1), slice(0, 1)))  # refuses what it must before there is a graph
     windows = [job.window(transform, part) for _, _, part in _parts(sizes)] if isinstance(picture, da.Array) else None
     return _graph(picture, transform, sizes, windows, job)
@@ -116,8 +119,6 @@ def _picture(image: Any) -> Any:
     """The image, with its channels in one chunk."""
     if not isinstance(image, da.Array):
         raise TypeError(f"image must be a dask array, got {type(image).__name__}; dask.array.from_array makes one")
-    if checks.is_on_gpu(image._meta):
-        raise TypeError("image must have chunks on the host, got chunks on a GPU; image.map_blocks(cupy.asnumpy) fetches them")
     if any(np.isnan(size) for size in image.shape):
         raise ValueError("image must have known chunk sizes; image.compute_chunk_sizes() finds them")
     door.check_image("image", image.shape, image.dtype, (2, 3))
@@ -137,11 +138,18 @@ def _stored(image: Any, keep: int) -> StoredPicture:
     return StoredPicture(image, limit)
 
 
+def _kind(picture: Any) -> Any:
+    """An array without pixels of the kind and dtype that the picture's parts are of."""
+    return np.empty(0, picture.dtype) if isinstance(picture, StoredPicture) else picture._meta
+
+
 def _output_shape(picture: Any, field: Any, output_shape: tuple[int, int] | None) -> tuple[int, int]:
     if field is None:
         return picture.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     if field.ndim != 3 or field.shape[2] != 2 or 0 in field.shape or field.dtype.kind not in "biuf":
         raise ValueError(f"inverse_map must be a field (rows, columns, 2) of real numbers, got {field.dtype} {field.shape}")
+    if checks.is_on_gpu(field._meta):
+        raise TypeError("inverse_map must have chunks on the host, got a displacement field on a GPU")
     shape = checks.shape_2d("inverse_map: a field's shape", field.shape[:2])
     if output_shape is not None and checks.shape_2d("output_shape", output_shape) != shape:
         raise ValueError(f"output_shape must be the displacement field's, {shape}, got {output_shape}")
@@ -196,13 +204,13 @@ def _graph(picture: Any, by: Any, sizes: Sizes, windows: list[Window | None] | N
     dependencies = [one for one in (picture, by) if isinstance(one, da.Array)]
     graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
     channels = tuple((size,) for size in picture.shape[2:])
-    return da.Array(graph, name, chunks=(*sizes, *channels), meta=np.empty((0,) * len(picture.shape), picture.dtype))
+    return da.Array(graph, name, chunks=(*sizes, *channels), meta=empty_like(_kind(picture), (0,) * len(picture.shape)))
 
 
 def _blocks(picture: Any, window: Window | None) -> tuple[Any, ...]:
     """The window, where the chunks lie that it meets, and their keys."""
     if window is None:
-        return None, [], [np.empty((0, 0, *picture.shape[2:]), picture.dtype)]
+        return None, [], [empty_like(_kind(picture), (0, 0, *picture.shape[2:]))]
     last = (0,) * (picture.ndim - 2)
     met = [_met(sizes, span) for sizes, span in zip(picture.chunks, window, strict=False)]
     pieces = [(rows, columns) for (_, rows), (_, columns) in product(*met)]

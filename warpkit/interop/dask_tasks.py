@@ -29,18 +29,19 @@ class Job:
     image_shape: tuple[int, int]
     options: dict[str, Any]  # of warp_part, or of sample under a displacement field
     of_field: Sampling | None  # under a displacement field: what of them decides which pixels are read
+    on_gpu: bool
 
     def window(self, by: By, part: Window) -> Window | None:
         """The window of the picture that a part of the output is made from."""
         if isinstance(by, Transform):
             own = {name: self.options[name] for name in ("interpolation", "mode", "antialias", "tolerance")}
-            return source_window(by, part, self.image_shape, **own)
+            return source_window(by, part, self.image_shape, on_gpu=self.on_gpu, **own)
         assert self.of_field is not None
         return window_of_points(_field_points(by, part), self.image_shape, self.of_field)
 
     def warp(self, pixels: NDArray[Any], by: By, part: Window, window: Window | None) -> NDArray[Any]:
         """A part of the output, from the pixels of its window."""
-        out = recycling.empty((*(span.stop - span.start for span in part), *pixels.shape[2:]), pixels.dtype)
+        out = empty_like(pixels, (*(span.stop - span.start for span in part), *pixels.shape[2:]))
         with _share_of_threads():
             if window is None or isinstance(by, Transform):
                 by = by if isinstance(by, Transform) else Affine.identity()  # all is fill
@@ -83,12 +84,20 @@ def _put_together(window: Window, pieces: list[Window], blocks: list[NDArray[Any
     if len(blocks) == 1:
         top, left = pieces[0][0].start, pieces[0][1].start
         return blocks[0][rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    shape = (rows.stop - rows.start, columns.stop - columns.start, *blocks[0].shape[2:])
-    pixels = recycling.empty(shape, blocks[0].dtype)
+    pixels = empty_like(blocks[0], (rows.stop - rows.start, columns.stop - columns.start, *blocks[0].shape[2:]))
     for block, piece in zip(blocks, pieces, strict=True):
         there, here = zip(*map(common_span, window, piece), strict=True)
         pixels[there] = block[here]
     return pixels
+
+
+def empty_like(chunk: Any, shape: tuple[int, ...]) -> Any:
+    """A new array of a chunk's kind and dtype; on the host of memory that was used before, if there is some."""
+    if not checks.is_on_gpu(chunk):
+        return recycling.empty(shape, chunk.dtype)
+    from .. import gpu_arrays
+
+    return gpu_arrays.library_of(chunk).empty(shape, chunk.dtype, chunk)
 
 
 def _share_of_threads() -> Any:
