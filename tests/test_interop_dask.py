@@ -118,6 +118,13 @@ def test_shapes_chunks_and_types():
     assert warpkit_dask.warp(chunked(GREY), AFFINE, OUTPUT).name != warpkit_dask.warp(chunked(GREY), PROJECTIVE, OUTPUT).name
 
 
+def test_any_byte_order_is_read_and_the_machines_is_made():
+    warped = warpkit_dask.warp(chunked(COLOUR.astype(COLOUR.dtype.newbyteorder())), AFFINE, OUTPUT, 40)
+    found = warped.compute(scheduler="sync")
+    assert found.dtype == warped.dtype == COLOUR.dtype
+    assert np.array_equal(found, wk.warp(COLOUR, AFFINE, OUTPUT))
+
+
 def test_the_result_is_an_array_like_others():
     warped = warpkit_dask.warp(chunked(GREY), AFFINE, OUTPUT, 30)
     whole = wk.warp(GREY, AFFINE, OUTPUT)

@@ -92,9 +92,9 @@ def _put_together(window: Window, pieces: list[Window], blocks: list[NDArray[Any
 
 
 def empty_like(chunk: Any, shape: tuple[int, ...]) -> Any:
-    """A new array of a chunk's kind and dtype; on the host of memory that was used before, if there is some."""
+    """A new array of a chunk's kind and dtype; on the host in its byte order, of memory used before if there is some."""
     if not checks.is_on_gpu(chunk):
-        return recycling.empty(shape, chunk.dtype)
+        return recycling.empty(shape, chunk.dtype.newbyteorder("="))
     from .. import gpu_arrays
 
     return gpu_arrays.library_of(chunk).empty(shape, chunk.dtype, chunk)
