@@ -72,6 +72,21 @@ def leftover_names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
+def was_left(temporary: Path) -> bool:
+    """Whether a temporary file is of a process that died: one that lives has it locked."""
+    try:
+        handle = os.open(temporary, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _own(handle, temporary)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def temporary_name(path: Path) -> Path:
     """Where ``path`` grows: always the same name, so that making it again clears up after a run that was killed."""
     # The name is hashed: with a prefix, a name of 255 bytes would be too long.
