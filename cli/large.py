@@ -16,7 +16,7 @@ from .errors import PictureError
 from .journal import Log, Report
 from .making import Outcome
 from .motion import Motion, Plan
-from .pipeline import run_bounded
+from .pipeline import run_in_order
 from .pyramid import halved, halving_bytes
 from .tile_runs import Tile, TileWarper, tiles_of
 from .worklist import Item
@@ -176,7 +176,7 @@ class _Run:
         fitting = max(1, self._memory // 2 // halving_bytes(self._tile, warper.bytes_per_pixel))
         for level, shape in enumerate(target.shapes):
             tiles = tiles_of(level, target.planes, self._tile, shape)
-            yield from run_bounded(make, tiles, threads if level == 0 else min(threads, fitting))
+            yield from run_in_order(make, tiles, threads if level == 0 else min(threads, fitting))
 
     def _job(self, inverse_map: Transform, shape: tuple[int, int]) -> dict[str, Any]:
         """What must be the same for tiles of an earlier run to be of use."""

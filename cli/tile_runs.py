@@ -82,7 +82,8 @@ class TileWarper:
         self._source, self._layout, self._shape = source, source.layout, shape
         self._map, self._tile, self._options = inverse_map, tile, options
         self.bytes_per_pixel = self._layout.bytes_per_pixel
-        self._tile_bytes = 2 * min(tile, shape[0]) * min(tile, shape[1]) * self._layout.bytes_per_pixel
+        # as pixels, encoded, and as many more as may wait, encoded, for their turn
+        self._tile_bytes = 4 * min(tile, shape[0]) * min(tile, shape[1]) * self._layout.bytes_per_pixel
         self._window_limit = memory // 2 // threads - self._tile_bytes
         self._budget = Budget(memory // 2)
         self._cores = threading.BoundedSemaphore(cores)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import zarr
+from zarr.codecs import ZstdCodec
 
 from . import ome
 from .chunked import Layout
 from .errors import PictureError
 from .pyramid import level_shapes
 from .tile_runs import Tile, part_of
-from .writing import locked, temporary_name
+from .writing import locked, sync_folder, temporary_name
 from .zarr_stores import is_url, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _UNFINISHED = "warpkit-unfinished"  # the attribute of a group that is being wri
 
 
 class ZarrTarget:
-    """An OME-Zarr group with a pyramid, written tile by tile; a tile is a chunk, and one that is there is finished.
+    """An OME-Zarr group with a pyramid, written tile by tile; a tile is a chunk, and one that can be read is finished.
 
     A folder grows beside ``name`` and is renamed at the end. Behind a URL, which cannot be renamed, the group is there from the
     beginning, but becomes an OME-Zarr picture, by its metadata, only at the end.
@@ -84,6 +85,7 @@ class ZarrTarget:
         return group.create_array(
             str(level), shape=(*self._layout.leading, *channels, *self.shapes[level]), dtype=self._layout.dtype,
             chunks=(*(1 for _ in self._layout.leading), *channels, self._tile, self._tile), dimension_names=self._axes(),
+            compressors=ZstdCodec(checksum=True),
         )  # fmt: skip
 
     def _axes(self) -> list[str]:
@@ -108,12 +110,23 @@ class ZarrTarget:
                     yield Tile(level, tuple(map(int, place[:leading])), int(place[-2]), int(place[-1]))
 
     def has(self, tile: Tile) -> bool:
-        return tile in self._finished
+        """Whether a tile is there, and whole: on this machine, a power cut may have left a part of it."""
+        return tile in self._finished and (is_url(self._name) or self._can_be_read(tile))
+
+    def _can_be_read(self, tile: Tile) -> bool:
+        with contextlib.suppress(Exception):  # whatever a damaged chunk provokes in its codec
+            self._arrays[tile.level][self._place_of(tile)]
+            return True
+        return False
+
+    def _place_of(self, tile: Tile) -> tuple[int | slice, ...]:
+        rows_and_columns = part_of(tile, self._tile, self.shapes[tile.level])
+        return (*tile.plane, *(slice(None) for _ in self._layout.pixel), *rows_and_columns)
 
     def write(self, tile: Tile, pixels: NDArray[Any]) -> None:
         import numpy as np
 
-        place = (*tile.plane, *(slice(None) for _ in self._layout.pixel), *part_of(tile, self._tile, self.shapes[tile.level]))
+        place = self._place_of(tile)
         with store_errors("written"):
             self._arrays[tile.level][place] = np.moveaxis(pixels, -1, 0) if self._layout.pixel else pixels
 
@@ -135,6 +148,7 @@ class ZarrTarget:
             group = zarr.open_group(open_store(self._place), mode="r+")
             group.attrs.put({"ome": self._described(source, inverse_map)})
             if not is_url(self._name):
+                sync_folder(self._place)
                 self._rename()
                 self._lock.unlink()
 
