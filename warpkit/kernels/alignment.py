@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import allocating, driver, row_loop, row_sum
+from .compiling import driver, row_loop, row_sum
 
 # What a pixel's products are of: slopes along x and y, the warped picture, one, the fixed picture.
 FACTORS = 5
@@ -78,7 +78,7 @@ def zero_if_finite(values):
 
 @driver
 def cell_sums(warped, fixed, weights, lights, robust, scale, cell, sums, first, last):
-    """Rows ``first`` to ``last`` of cells, of ``cell`` pixels a side, a divisor of ``TILE``.
+    """Rows ``first`` to ``last`` of cells, of ``cell`` pixels a side, a power of two.
 
     Parameters
     ----------
@@ -91,9 +91,15 @@ def cell_sums(warped, fixed, weights, lights, robust, scale, cell, sums, first, 
     sums : (C, PRODUCTS, cells down, cells across) float64
         Receives the weighted products, the upper triangle row by row. The slopes are the mean of both pictures'.
     """
+    weight, products = np.ones(TILE, np.float32), np.empty(PRODUCTS * PITCH, np.float32)
+    halved = np.empty(TILE // 2, np.float32)
+    sum_bands(warped, fixed, weights, lights, robust, scale, cell, sums, weight, products, halved, first, last)
+    return 0
+
+
+@row_loop
+def sum_bands(warped, fixed, weights, lights, robust, scale, cell, sums, weight, products, halved, first, last):
     channels, rows, columns = fixed.shape
-    weight = np.ones(TILE, np.float32)
-    products = np.empty(PRODUCTS * PITCH, np.float32)
     for band in range(first, last):
         top, bottom = max(1, band * cell), min(rows - 1, (band + 1) * cell)
         for c in range(channels):
@@ -101,28 +107,38 @@ def cell_sums(warped, fixed, weights, lights, robust, scale, cell, sums, first, 
                 products[:] = 0
                 for row in range(top, bottom):
                     add_row(warped[c], fixed[c], weights, row, start, lights[c], robust, scale, weight, products)
+                first_cell, cells = start // cell, -(-min(TILE, columns - start) // cell)
                 for m in range(PRODUCTS):
-                    for k in range(0, min(TILE, columns - start), cell):
-                        at = m * PITCH + k
-                        sums[c, m, band, (start + k) // cell] = sum_of(products, at, at + min(cell, columns - start - k))
-    return 0
+                    sum_cells(products[m * PITCH : m * PITCH + TILE], halved, cell)
+                    for k in range(cells):
+                        sums[c, m, band, first_cell + k] = products[m * PITCH + k]
 
 
-@row_sum
-def sum_of(values, first, last):
-    total = np.float32(0)
-    for k in range(np.uint64(first), np.uint64(last)):
-        total += values[k]
-    return total
+@row_loop
+def sum_cells(values, halved, cell):
+    """The first ``TILE / cell`` of ``values`` become the sums of ``cell`` neighbours."""
+    length = TILE
+    while length > TILE // cell:
+        length //= 2
+        add_pairs(values, halved, length)
+        for k in range(length):
+            values[k] = halved[k]
 
 
-@allocating
+@row_loop
+def add_pairs(values, sums, count):
+    for k in range(np.uint64(count)):
+        sums[k] = values[np.uint64(2) * k] + values[np.uint64(2) * k + np.uint64(1)]
+
+
+@row_loop
 def add_row(warped, fixed, weights, row, start, light, robust, scale, weight, products):
     """The pixels of a row from column ``start`` on, up to ``TILE`` of them; not those of the picture's border."""
     columns = warped.shape[1]
     first, last = max(1 - start, 0), min(TILE, columns - 1 - start)
     if weights.shape[0] > 0:
-        weight[:last] = weights[row, start : start + last]
+        for k in range(last):
+            weight[k] = weights[row, start + k]
     elif robust != NO_ROBUST:
         weight[:] = 1
     if robust != NO_ROBUST:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.alignment import HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
+from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
 from ..kernels.stages import frozen
 from ..threads import run_ranges
 from .motions import Motion, Penalty
@@ -69,7 +69,8 @@ class Measure:
         totals = sums.sum(axis=2)[:, _PRODUCT_OF]
         if self.is_light_free:
             lights = best_lights(totals)
-        factors = np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
+        factors = np.zeros((len(lights), FACTORS))
+        factors[:, _LIGHT], factors[:, _GOAL] = lights, -1.0
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
         return Fit(sums, totals, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty)

@@ -23,8 +23,8 @@ def slope_correlation(levels: list[Level], motion: Motion | DenseMotion) -> floa
     for axis in (1, 2):
         a, b = np.diff(warped, axis=axis), np.diff(fixed, axis=axis)
         known = ~np.isnan(a + b)
-        product += float(a[known] @ b[known])
-        squares, other_squares = squares + float(a[known] @ a[known]), other_squares + float(b[known] @ b[known])
+        a, b = np.where(known, a, 0), np.where(known, b, 0)
+        product, squares, other_squares = product + (a * b).sum(), squares + (a * a).sum(), other_squares + (b * b).sum()
     return product / np.sqrt(squares * other_squares) if squares > 0 and other_squares > 0 else 0.0
 
 
@@ -39,15 +39,9 @@ def step_covariance(refined: Refined) -> NDArray[np.float64]:
 
 
 def params_covariance(motion: Motion, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the transform's parameters, from that of a step's numbers, by central differences."""
-    columns = []
-    for unit in 1e-3 * np.eye(len(covariance)):
-        ahead, back = motion.moved(unit), motion.moved(-unit)
-        if ahead is None or back is None:
-            return np.full((motion.transform.params.size,) * 2, np.nan)
-        columns.append((ahead.transform.params - back.transform.params) / 2e-3)
-    jacobian = np.column_stack(columns)
-    return np.asarray(jacobian @ covariance @ jacobian.T)
+    """Of the transform's parameters, from that of a step's numbers."""
+    slopes = motion.slopes()
+    return np.asarray(slopes @ covariance @ slopes.T)
 
 
 def corner_deviation(motion: Motion, covariance: NDArray[np.float64], shape: tuple[int, int]) -> float:
