@@ -34,7 +34,7 @@ def test_cell_sums_are_those_written_out(robust):
     weights = random.uniform(0, 2, (rows, columns)).astype(np.float32)
     lights = np.array([[1.1, 0.2], [0.7, -0.3]], np.float32)
     sums = np.empty((channels, PRODUCTS, 4, -(-columns // cell)))
-    cell_sums(warped, fixed, weights, lights, robust, np.float32(0.8), cell, sums, 0, 4)
+    cell_sums(warped, 0, fixed, weights, lights, robust, np.float32(0.8), cell, sums, 0, 4)
     expected = np.zeros_like(sums)
     for c, y, x in np.ndindex(channels, rows, columns):
         if not (0 < y < rows - 1 and 0 < x < columns - 1):
@@ -49,6 +49,9 @@ def test_cell_sums_are_those_written_out(robust):
         weight = {NO_ROBUST: 1, HUBER: min(1, 1.345 / ratio), TUKEY: max(0, 1 - (ratio / 4.685) ** 2) ** 2}[robust]
         expected[c, :, y // cell, x // cell] += weights[y, x] * weight * np.outer(factors, factors)[np.triu_indices(FACTORS)]
     assert np.abs(sums - expected).max() < 1e-4
+    part = np.zeros_like(sums)
+    cell_sums(np.ascontiguousarray(warped[:, 3:9]), 3, fixed, weights, lights, robust, np.float32(0.8), cell, part, 1, 2)
+    assert np.array_equal(part[:, :, 1], sums[:, :, 1])
 
 
 def test_the_exponential_is_scipys():

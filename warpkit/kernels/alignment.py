@@ -77,12 +77,13 @@ def zero_if_finite(values):
 
 
 @driver
-def cell_sums(warped, fixed, weights, lights, robust, scale, cell, sums, first, last):
+def cell_sums(warped, top, fixed, weights, lights, robust, scale, cell, sums, first, last):
     """Rows ``first`` to ``last`` of cells, of ``cell`` pixels a side, a power of two.
 
     Parameters
     ----------
     warped, fixed : (C, rows, columns) float32
+        ``warped`` may be a part, which begins at row ``top`` and has a row more than these cells above and below.
     weights : (rows, columns) float32, or empty for ones
     lights : (C, 2) float32
         Gain and bias that ``warped`` is thought to have; its slopes are taken times the gain.
@@ -93,20 +94,19 @@ def cell_sums(warped, fixed, weights, lights, robust, scale, cell, sums, first, 
     """
     weight, products = np.ones(TILE, np.float32), np.empty(PRODUCTS * PITCH, np.float32)
     halved = np.empty(TILE // 2, np.float32)
-    sum_bands(warped, fixed, weights, lights, robust, scale, cell, sums, weight, products, halved, first, last)
+    sum_bands(warped, top, fixed, weights, lights, robust, scale, cell, sums, weight, products, halved, first, last)
     return 0
 
 
 @row_loop
-def sum_bands(warped, fixed, weights, lights, robust, scale, cell, sums, weight, products, halved, first, last):
+def sum_bands(warped, top, fixed, weights, lights, robust, scale, cell, sums, weight, products, halved, first, last):
     channels, rows, columns = fixed.shape
     for band in range(first, last):
-        top, bottom = max(1, band * cell), min(rows - 1, (band + 1) * cell)
         for c in range(channels):
             for start in range(0, columns, TILE):
                 products[:] = 0
-                for row in range(top, bottom):
-                    add_row(warped[c], fixed[c], weights, row, start, lights[c], robust, scale, weight, products)
+                for row in range(max(1, band * cell), min(rows - 1, (band + 1) * cell)):
+                    add_row(warped[c], top, fixed[c], weights, row, start, lights[c], robust, scale, weight, products)
                 first_cell, cells = start // cell, -(-min(TILE, columns - start) // cell)
                 for m in range(PRODUCTS):
                     sum_cells(products[m * PITCH : m * PITCH + TILE], halved, cell)
@@ -132,7 +132,7 @@ def add_pairs(values, sums, count):
 
 
 @row_loop
-def add_row(warped, fixed, weights, row, start, light, robust, scale, weight, products):
+def add_row(warped, top, fixed, weights, row, start, light, robust, scale, weight, products):
     """The pixels of a row from column ``start`` on, up to ``TILE`` of them; not those of the picture's border."""
     columns = warped.shape[1]
     first, last = max(1 - start, 0), min(TILE, columns - 1 - start)
@@ -141,11 +141,12 @@ def add_row(warped, fixed, weights, row, start, light, robust, scale, weight, pr
             weight[k] = weights[row, start + k]
     elif robust != NO_ROBUST:
         weight[:] = 1
+    here = row - top
     if robust != NO_ROBUST:
-        weigh_residuals(warped[row], fixed[row], start, first, last, light[0], light[1], robust == HUBER, scale, weight)
+        weigh_residuals(warped[here], fixed[row], start, first, last, light[0], light[1], robust == HUBER, scale, weight)
     add_products(
-        warped[row - 1], warped[row], warped[row + 1], fixed[row - 1], fixed[row], fixed[row + 1], weight, start, first, last,
-        light[0], products,
+        warped[here - 1], warped[here], warped[here + 1], fixed[row - 1], fixed[row], fixed[row + 1], weight, start, first,
+        last, light[0], products,
     )  # fmt: skip
 
 

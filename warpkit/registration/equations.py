@@ -10,20 +10,23 @@ the residual has no slope along any of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
 from ..kernels.stages import frozen
-from ..threads import run_ranges
+from ..threads import at_most, run_ranges
+from ..transforms import Affine, Projective, Transform
 from .motions import Motion, Penalty
 from .pyramid import LEFT_OF_NOISE, Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
-_NANOSECONDS = 1.5
+_NANOSECONDS, _WARP_NANOSECONDS = 1.5, 1.5
+# Warped pixels that are made and summed before the next: a part of the second cache.
+_PART = 2**16
 _LIGHT, _GOAL = slice(2, 4), 4
 # Which of the products, the upper triangle row by row, is of two factors.
 _PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
@@ -60,12 +63,22 @@ class Measure:
     robust: str | None
 
     def __call__(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> Fit:
-        penalty = motion.penalty()
-        return self.fit(level, level.warped(motion.at(level.scale)), lights, penalty.cost if penalty else 0.0)
+        inverse_map, penalty = motion.at(level.scale), motion.penalty()
+        if self.robust or not isinstance(inverse_map, Affine | Projective):
+            fit = self.fit(level, level.warped(inverse_map), lights)
+        else:
+            fit = self._fit(_sums_of_parts(level, inverse_map, lights), lights)
+        return replace(fit, penalty=penalty.cost) if penalty else fit
 
-    def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64], penalty: float = 0.0) -> Fit:
+    def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> Fit:
         """As ``lights`` weigh the residuals, if those weights differ; the fit's own are the best ones then."""
-        sums = self._sums(level, warped, lights)
+        scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
+        cells, source = _Cells(level, lights, ROBUST[self.robust], scale), frozen(warped)
+        run_ranges(lambda first, last: cells.add(source, 0, first, last), cells.bands, cells.nanoseconds)
+        return self._fit(cells.sums, lights)
+
+    def _fit(self, sums: NDArray[np.float64], lights: NDArray[np.float64]) -> Fit:
+        sums = sums.reshape(len(lights), PRODUCTS, -1)
         totals = sums.sum(axis=2)[:, _PRODUCT_OF]
         if self.is_light_free:
             lights = best_lights(totals)
@@ -73,21 +86,44 @@ class Measure:
         factors[:, _LIGHT], factors[:, _GOAL] = lights, -1.0
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        return Fit(sums, totals, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty)
+        pixels = float(totals[0, 3, 3])
+        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0)
 
-    def _sums(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Over the cells: (C, PRODUCTS, cells)."""
+
+class _Cells:
+    """The sums over a level's cells, (C, PRODUCTS, cells down, cells across), to be filled band by band."""
+
+    def __init__(self, level: Level, lights: NDArray[np.float64], robust: int, scale: float) -> None:
         rows, columns = level.shape
-        cell = cell_size(level.shape)
-        sums = np.empty((len(warped), PRODUCTS, -(-rows // cell), -(-columns // cell)))
-        scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
-        arguments = (
-            *(frozen(array) for array in (warped, level.fixed, level.weights, lights.astype(np.float32))),
-            *(ROBUST[self.robust], np.float32(scale), cell, sums),
-        )
-        nanoseconds = len(warped) * cell * columns * _NANOSECONDS
-        run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[2], nanoseconds)
-        return sums.reshape(len(warped), PRODUCTS, -1)
+        self.size = cell_size(level.shape)
+        self.bands = -(-rows // self.size)
+        self.sums = np.empty((len(lights), PRODUCTS, self.bands, -(-columns // self.size)))
+        self.pixels = len(lights) * self.size * columns  # of a band
+        self.nanoseconds = self.pixels * _NANOSECONDS
+        pictures = (frozen(array) for array in (level.fixed, level.weights, lights.astype(np.float32)))
+        self._arguments = (*pictures, robust, np.float32(scale), self.size, self.sums)
+
+    def add(self, warped: Planes, top: int, first: int, last: int) -> int:
+        """Bands ``first`` to ``last``, of a picture that begins with row ``top``, read-only."""
+        done: int = cell_sums(warped, top, *self._arguments, first, last)
+        return done
+
+
+def _sums_of_parts(level: Level, inverse_map: Transform, lights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sums for a map that is a matrix: warped a few bands at a time, which are in the caches when they are summed."""
+    cells = _Cells(level, lights, NO_ROBUST, 1.0)
+    together = max(1, _PART // cells.pixels)
+
+    def add(first: int, last: int) -> int:
+        with at_most(1):
+            for start in range(first, last, together):
+                stop = min(start + together, last)
+                top, bottom = max(0, start * cells.size - 1), min(level.shape[0], stop * cells.size + 1)
+                cells.add(frozen(level.warped(inverse_map, top, bottom)), top, start, stop)
+        return 0
+
+    run_ranges(add, cells.bands, cells.nanoseconds + cells.pixels * _WARP_NANOSECONDS)
+    return cells.sums
 
 
 def cell_size(shape: tuple[int, int]) -> int:

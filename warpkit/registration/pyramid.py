@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import engine
 from ..kernels.alignment import smooth_rows
+from ..kernels.rows import Origins
 from ..kernels.stages import frozen
 from ..threads import run_ranges
 from ..transforms import Transform
@@ -38,12 +40,18 @@ class Level:
         rows, columns = self.fixed.shape[1:]
         return rows, columns
 
-    def warped(self, inverse_map: Transform) -> Planes:
-        """The moving picture on the fixed one's pixels; NaN where one of the four pixels that make it is not known."""
-        out = np.empty((len(self.moving), *self.shape), np.float32)
-        job = engine.problem("moving", self.moving, inverse_map.pipeline, engine.NO_GRID, "bilinear", "constant", 0.0, 0.01)
-        engine.forward_into(job._replace(fill=np.full(1, np.nan, np.float32)), out)
+    def warped(self, inverse_map: Transform, top: int = 0, bottom: int | None = None) -> Planes:
+        """The moving picture on rows ``top`` to ``bottom`` of the fixed one's pixels; NaN where one of the four pixels that
+        make it is not known."""
+        rows, columns = self.shape
+        out = np.empty((len(self.moving), (rows if bottom is None else bottom) - top, columns), np.float32)
+        engine.forward_into(self._identity._replace(pipeline=inverse_map.pipeline, origins=Origins(row=top)), out)
         return out
+
+    @cached_property
+    def _identity(self) -> engine.Problem:
+        job = engine.problem("moving", self.moving, engine.NO_STAGES, engine.NO_GRID, "bilinear", "constant", 0.0, 0.01)
+        return job._replace(fill=np.full(1, np.nan, np.float32))
 
 
 def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32]) -> list[Level]:
