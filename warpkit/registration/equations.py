@@ -135,8 +135,10 @@ def cell_size(shape: tuple[int, int]) -> int:
 def cell_centres(shape: tuple[int, int]) -> NDArray[np.float64]:
     """(cells, 2), in pixels; a cell that the border cuts has the centre of its pixels."""
     cell = cell_size(shape)
-    y, x = ((np.arange(0, side, cell) + np.minimum(np.arange(0, side, cell) + cell, side) - 1) / 2 for side in shape)
-    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    y, x = ((first + np.minimum(first + cell, side) - 1) / 2 for side in shape for first in [np.arange(0, side, cell)])
+    centres = np.empty((len(y), len(x), 2))
+    centres[..., 0], centres[..., 1] = x, y[:, None]
+    return centres.reshape(-1, 2)
 
 
 def _robust_scale(warped: Planes, fixed: Planes, lights: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, door
-from .pyramid import Planes, smoothed
+from .pyramid import Planes, Room, smoothed
 
 _SMALLEST_SIDE = 8
 
@@ -32,6 +32,7 @@ class Pictures:
     weight: float  # of all pixels of the fixed picture that are known
     moving_light: Light
     fixed_light: Light
+    room: Room  # for smaller ones
 
     @property
     def are_flat(self) -> bool:
@@ -75,8 +76,9 @@ def load(
     moving_planes, fixed_planes = _planes(source, known), _planes(target, weights > 0 if weights.size else None)
     fixed_light = _light(fixed_planes)
     moving_light = fixed_light if keep_light else _light(moving_planes)
-    smooth = _smooth(moving_planes, moving_light), _smooth(fixed_planes, fixed_light)
-    return Pictures(*smooth, weights, _weight(fixed_planes[0], weights), moving_light, fixed_light)
+    room = Room(moving_planes, fixed_planes)
+    smooth = _smooth(moving_planes, moving_light, room), _smooth(fixed_planes, fixed_light, room)
+    return Pictures(*smooth, weights, _weight(fixed_planes[0], weights), moving_light, fixed_light, room)
 
 
 def _planes(picture: NDArray[Any], known: NDArray[np.bool_] | None) -> NDArray[Any]:
@@ -109,13 +111,13 @@ def _or_one(spread: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _smooth(planes: NDArray[Any], light: Light) -> Planes:
+def _smooth(planes: NDArray[Any], light: Light, room: Room) -> Planes:
     """Of mean 0 and spread 1."""
     means, scales = light.mean, 1 / _or_one(light.spread)
     if planes.dtype == np.float64:
         planes = ((planes - means[:, None, None]) * scales[:, None, None]).astype(np.float32)
         means, scales = np.zeros_like(means), np.ones_like(scales)
-    return smoothed(planes, 1, means, scales)
+    return smoothed(planes, 1, means, scales, room)
 
 
 def _weight(plane: NDArray[Any], weights: NDArray[np.float32]) -> float:

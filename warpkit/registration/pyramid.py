@@ -54,28 +54,47 @@ class Level:
         return job._replace(fill=np.full(1, np.nan, np.float32))
 
 
-def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32]) -> list[Level]:
+class Room:
+    """Memory for the planes of all levels, one piece after the other of one array.
+
+    Fresh pages cost as much as the filter that fills them. One large array has large pages, or those of the call before.
+    """
+
+    def __init__(self, *pictures: NDArray[Any]) -> None:
+        """For the levels of ``pictures`` (C, H, W): each has a quarter of the pixels, rounded up, of the one before."""
+        self._left = np.empty(sum(4 * planes.size // 3 + 4 * sum(planes.shape) for planes in pictures), np.float32)
+
+    def planes(self, count: int, rows: int, columns: int) -> Planes:
+        """The next piece; an array of its own where none is left."""
+        size = count * rows * columns
+        if size > self._left.size:
+            return np.empty((count, rows, columns), np.float32)
+        piece, self._left = self._left[:size], self._left[size:]
+        return piece.reshape(count, rows, columns)
+
+
+def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32], room: Room) -> list[Level]:
     """All levels, the largest, of pictures that are smoothed already, first.
 
     Smoothing takes away noise that the slopes would be made of, and detail that bilinear sampling would blur unevenly.
     """
     levels = [Level(1, moving, fixed, weights)]
     while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:
-        moving, fixed = _smaller(moving), _smaller(fixed)
-        weights = _smaller(weights[None])[0] if weights.size else weights
+        moving, fixed = _smaller(moving, room), _smaller(fixed, room)
+        weights = _smaller(weights[None], room)[0] if weights.size else weights
         levels.append(Level(2 * levels[-1].scale, moving, fixed, weights))
     return levels
 
 
-def _smaller(planes: Planes) -> Planes:
-    return smoothed(planes, 2, np.zeros(len(planes)), np.ones(len(planes)))
+def _smaller(planes: Planes, room: Room) -> Planes:
+    return smoothed(planes, 2, np.zeros(len(planes)), np.ones(len(planes)), room)
 
 
-def smoothed(planes: NDArray[Any], step: int, means: NDArray[np.float64], scales: NDArray[np.float64]) -> Planes:
+def smoothed(planes: NDArray[Any], step: int, means: NDArray[np.float64], scales: NDArray[np.float64], room: Room) -> Planes:
     """Every ``step``-th pixel of planes of uint8 or float32, less a mean and times a scale for each, smoothed; from what is
     known, where that is at least half of the weight."""
     count, rows, columns = planes.shape
-    smooth = np.empty((count, -(-rows // step), -(-columns // step)), np.float32)
+    smooth = room.planes(count, -(-rows // step), -(-columns // step))
     for plane, mean, scale, out in zip(planes, means.astype(np.float32), scales.astype(np.float32), smooth, strict=True):
         if _smooth(plane, mean, scale, step, out) == 0:
             continue

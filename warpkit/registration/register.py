@@ -129,7 +129,7 @@ def register(
     if pictures.are_flat:
         return _nothing(pictures, start)
     history: list[Record] = []
-    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
+    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights, pictures.room)
     motion, fit, settled, covariance, deviation = course.run(levels, start, history)
     overlap, slopes = fit.pixels / pictures.weight, slope_correlation(levels, motion)
     reason = doubt(settled, overlap, slopes, deviation, least_overlap, least_correlation)
