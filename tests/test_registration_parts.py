@@ -6,9 +6,13 @@ import scipy.linalg
 import scipy.ndimage
 import scipy.optimize
 
+import warpkit as wk
 from warpkit.kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TILE, TUKEY, cell_sums, smooth_rows
 from warpkit.kernels.total_variation import dual_rows, median_rows, primal_rows
-from warpkit.registration.models import exponential
+from warpkit.registration import equations
+from warpkit.registration.models import GENERATORS, exponential
+from warpkit.registration.motions import MatrixMotion, SplineMotion
+from warpkit.registration.pyramid import Level
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -52,6 +56,35 @@ def test_cell_sums_are_those_written_out(robust):
     part = np.zeros_like(sums)
     cell_sums(np.ascontiguousarray(warped[:, 3:9]), 3, fixed, weights, lights, robust, np.float32(0.8), cell, part, 1, 2)
     assert np.array_equal(part[:, :, 1], sums[:, :, 1])
+
+
+SHAPE, MATRIX = (50, 60), np.array([[1.01, 0.02, 3.0], [-0.02, 0.99, -2.0], [0, 0, 1]])
+HOMOGRAPHY = np.vstack([MATRIX[:2], [1e-4, 2e-4, 1]])
+MOTIONS = {
+    "euclidean": MatrixMotion(MATRIX, GENERATORS["euclidean"], SHAPE),
+    "affine": MatrixMotion(MATRIX, GENERATORS["affine"], SHAPE),
+    "projective": MatrixMotion(HOMOGRAPHY, GENERATORS["projective"], SHAPE),
+    "tps": SplineMotion.on_grid(wk.Projective(HOMOGRAPHY), SHAPE, (3, 4), 1e-4),
+}
+
+
+@pytest.mark.parametrize("model", ["affine", "projective"])
+def test_parts_have_the_sums_of_the_whole(model, monkeypatch):
+    monkeypatch.setattr(equations, "_PART", 500)
+    moving, fixed = np.random.default_rng(0).normal(size=(2, 2, *SHAPE)).astype(np.float32)
+    level = Level(1, moving, fixed, np.empty((0, 0), np.float32))
+    measure, lights = equations.Measure(True, None), np.tile([1.0, 0.0], (2, 1))
+    whole = measure.fit(level, level.warped(MOTIONS[model].at(1)), lights)
+    assert np.array_equal(measure(level, MOTIONS[model], lights).sums, whole.sums)
+
+
+@pytest.mark.parametrize("model", MOTIONS)
+def test_slopes_of_the_parameters_are_central_differences(model):
+    motion = MOTIONS[model]
+    slopes = motion.slopes()
+    for unit, column in zip(1e-3 * np.eye(slopes.shape[1]), slopes.T, strict=True):
+        ahead, back = motion.moved(unit).transform.params, motion.moved(-unit).transform.params
+        assert np.allclose((ahead - back) / 2e-3, column, rtol=1e-4, atol=1e-5)
 
 
 def test_the_exponential_is_scipys():
