@@ -162,9 +162,8 @@ def forward_call(job: Problem, target: Memory) -> tuple[Any, tuple[Any, ...]]:
         options += (job.kernel_numbers, *map(job.real, job.limits))
     name = {NEAREST: "nearest", BILINEAR: "bilinear"}.get(job.interpolation, "separable")
     kernel = getattr(forward_kernels, f"warp_matrix_{name}" if is_matrix else f"warp_{name}")
-    inputs = (source, out, numbers) if is_matrix else (source, out, points, numbers)
     blocks, threads = grid_shape(*target.shape[:3])
-    arguments = (*inputs, *options, job.layout(job.source.strides, target))
+    arguments = (source, out, points, numbers, options, job.layout(job.source.strides, target))
     return (lambda given: launch(kernel, blocks, threads, job.source.stream, 0, given)), arguments
 
 

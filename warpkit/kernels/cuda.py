@@ -76,7 +76,7 @@ class Layout(NamedTuple):
 
 @inlined
 def pipeline_point(points, numbers, layout, n, row, column, stages):
-    """Where the first ``stages`` of the stages send an output pixel, in the picture."""
+    """Where the first ``stages`` of the stages send an output pixel."""
     x, y = np.float64(column + layout.column_origin), np.float64(row + layout.row_origin)
     if layout.has_points:
         at = n * layout.points_image + (row * layout.columns + column) * 2
@@ -88,8 +88,14 @@ def pipeline_point(points, numbers, layout, n, row, column, stages):
 
 
 @inlined
-def matrix_point(numbers, layout, n, row, column):
-    """As :func:`pipeline_point`, where one matrix is all there is."""
+def source_point(points, numbers, layout, n, row, column):
+    """Where an output pixel is sampled, in the picture."""
+    return pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+
+
+@inlined
+def matrix_point(points, numbers, layout, n, row, column):
+    """As :func:`source_point`, where one matrix is all there is."""
     at = layout.params + n * layout.params_image
     x, y = np.float64(column + layout.column_origin), np.float64(row + layout.row_origin)
     if numbers[0] == AFFINE:
@@ -179,7 +185,8 @@ def nearest_index(x, y, layout):
 
 
 @shared
-def write_nearest(source, target, n, row, column, x, y, cval, layout):
+def write_nearest(source, target, n, row, column, x, y, options, layout):
+    cval = options[0]
     here = target_start(layout, n, row, column)
     if not is_near(x, y, layout):
         fill_pixel(target, here, cval, source[0], layout)
@@ -208,7 +215,8 @@ def bilinear_value(a, b, c, d, weight_x, weight_y, like):
 
 
 @shared
-def write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout):
+def write_bilinear(source, target, n, row, column, x, y, options, layout):
+    cval, below_one = options
     here = target_start(layout, n, row, column)
     first = n * layout.source_image
     if is_cell_inside(x, y, layout):
@@ -243,7 +251,8 @@ def write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout
 
 
 @shared
-def write_separable(source, target, n, row, column, x, y, cval, phi, lowest, highest, layout):
+def write_separable(source, target, n, row, column, x, y, options, layout):
+    cval, phi, lowest, highest = options
     here = target_start(layout, n, row, column)
     if not is_near(x, y, layout):
         fill_pixel(target, here, cval, target[0], layout)
@@ -259,82 +268,28 @@ def write_separable(source, target, n, row, column, x, y, cval, phi, lowest, hig
         target[here + c * layout.target_channel] = as_pixel(clip(value, lowest, highest), target[0])
 
 
-# The kernels: for any map, and for a single matrix, which needs few registers. ``numbers`` float64 as Layout says.
+def _pixel_loop(place, write):
+    """A kernel: one of the functions that say where a pixel is sampled, and one that samples it."""
+
+    @kernel
+    def warp(source, target, points, numbers, options, layout):
+        column, first_row, n = cuda.grid(3)
+        _, row_step, image_step = cuda.gridsize(3)
+        while n < layout.images and column < layout.columns:
+            row = first_row
+            while row < layout.rows:
+                x, y = place(points, numbers, layout, n, row, column)
+                write(source, target, n, row, column, x, y, options, layout)
+                row += row_step
+            n += image_step
+
+    return warp
 
 
-@kernel
-def warp_nearest(source, target, points, numbers, cval, layout):
-    column, first_row, n = cuda.grid(3)
-    _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.images and column < layout.columns:
-        row = first_row
-        while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
-            write_nearest(source, target, n, row, column, x, y, cval, layout)
-            row += row_step
-        n += image_step
-
-
-@kernel
-def warp_bilinear(source, target, points, numbers, cval, below_one, layout):
-    column, first_row, n = cuda.grid(3)
-    _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.images and column < layout.columns:
-        row = first_row
-        while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
-            write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout)
-            row += row_step
-        n += image_step
-
-
-@kernel
-def warp_separable(source, target, points, numbers, cval, phi, lowest, highest, layout):
-    column, first_row, n = cuda.grid(3)
-    _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.images and column < layout.columns:
-        row = first_row
-        while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
-            write_separable(source, target, n, row, column, x, y, cval, phi, lowest, highest, layout)
-            row += row_step
-        n += image_step
-
-
-@kernel
-def warp_matrix_nearest(source, target, numbers, cval, layout):
-    column, first_row, n = cuda.grid(3)
-    _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.images and column < layout.columns:
-        row = first_row
-        while row < layout.rows:
-            x, y = matrix_point(numbers, layout, n, row, column)
-            write_nearest(source, target, n, row, column, x, y, cval, layout)
-            row += row_step
-        n += image_step
-
-
-@kernel
-def warp_matrix_bilinear(source, target, numbers, cval, below_one, layout):
-    column, first_row, n = cuda.grid(3)
-    _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.images and column < layout.columns:
-        row = first_row
-        while row < layout.rows:
-            x, y = matrix_point(numbers, layout, n, row, column)
-            write_bilinear(source, target, n, row, column, x, y, cval, below_one, layout)
-            row += row_step
-        n += image_step
-
-
-@kernel
-def warp_matrix_separable(source, target, numbers, cval, phi, lowest, highest, layout):
-    column, first_row, n = cuda.grid(3)
-    _, row_step, image_step = cuda.gridsize(3)
-    while n < layout.images and column < layout.columns:
-        row = first_row
-        while row < layout.rows:
-            x, y = matrix_point(numbers, layout, n, row, column)
-            write_separable(source, target, n, row, column, x, y, cval, phi, lowest, highest, layout)
-            row += row_step
-        n += image_step
+# For any map, and for a single matrix, which needs few registers.
+warp_nearest = _pixel_loop(source_point, write_nearest)
+warp_bilinear = _pixel_loop(source_point, write_bilinear)
+warp_separable = _pixel_loop(source_point, write_separable)
+warp_matrix_nearest = _pixel_loop(matrix_point, write_nearest)
+warp_matrix_bilinear = _pixel_loop(matrix_point, write_bilinear)
+warp_matrix_separable = _pixel_loop(matrix_point, write_separable)

@@ -15,7 +15,17 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiling import bits_of, inlined, pick, shared
-from .cuda import across, bilinear_on_axis, down, is_near, nearest_index, pipeline_point, separable_on_axis, target_start
+from .cuda import (
+    across,
+    bilinear_on_axis,
+    down,
+    is_near,
+    nearest_index,
+    pipeline_point,
+    separable_on_axis,
+    source_point,
+    target_start,
+)
 from .cuda_sums import add_share, is_finite, unit_exponent
 from .cuda_target import FLOAT64, cuda, device, kernel
 from .field_maps import displacement_corners, displacement_cotangent
@@ -75,7 +85,7 @@ def scatter(grad, points, numbers, below_one, phi, floats, words, low, largest, 
     while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            x, y = source_point(points, numbers, layout, n, row, column)
             here = target_start(layout, n, row, column)
             if is_near(x, y, layout):
                 if layout.interpolation == NEAREST:
@@ -150,7 +160,7 @@ def pull_points(source, grad, points, numbers, cval, below_one, phi, grad_points
     while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            x, y = source_point(points, numbers, layout, n, row, column)
             gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout)
             at = ((n * layout.rows + row) * layout.columns + column) * 2
             grad_points[at] = gx
@@ -256,7 +266,7 @@ def pull_params(source, grad, points, numbers, cval, below_one, phi, partial, ro
             while row < min(layout.rows, (band + 1) * bands.band_rows):
                 column = thread
                 while column < layout.columns:
-                    x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+                    x, y = source_point(points, numbers, layout, n, row, column)
                     gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout)
                     pull_stages(floats, words, points, numbers, n, row, column, gx, gy, sums, k, layout, bands)
                     column += threads
