@@ -52,6 +52,7 @@ class Source(Protocol):
     layout: Layout
     chunk: tuple[int, ...]  # along each leading axis, rows and columns
     is_remote: bool
+    has_alpha: bool  # the last channel says how visible the others are
 
     def read_chunk(self, key: Key) -> NDArray[Any]:
         """The pixels of a chunk: leading axes, rows, columns, and channels if there are any; smaller at the far borders."""

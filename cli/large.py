@@ -170,10 +170,10 @@ class _Run:
                 with warper.made(tile) as pixels:
                     target.write(tile, pixels)
             else:
-                target.write(tile, halved(target.twice_as_fine(tile)))
+                target.write(tile, halved(target.twice_as_fine(tile), has_alpha=warper.is_weighted))
             return Outcome(self.item, "done", time.perf_counter() - start)
 
-        fitting = max(1, self._memory // 2 // halving_bytes(self._tile, warper.bytes_per_pixel))
+        fitting = max(1, self._memory // 2 // halving_bytes(self._tile, warper.bytes_per_wide_pixel))
         for level, shape in enumerate(target.shapes):
             tiles = tiles_of(level, target.planes, self._tile, shape)
             yield from run_in_order(make, tiles, threads if level == 0 else min(threads, fitting))

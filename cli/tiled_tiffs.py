@@ -56,6 +56,8 @@ class TiffSource:
         rows, columns = (first.tilelength, first.tilewidth) if first.is_tiled else (first.rowsperstrip, first.imagewidth)
         self._segment = min(rows, first.imagelength), columns
         self.chunk = ((1,) if names else ()) + self._segment
+        self.extra_channels = list(first.extrasamples)
+        self.has_alpha = first.photometric == _RGB and self.extra_channels == [_UNASSOCIATED_ALPHA]
         self.profile = first.tags[_ICC].value if _ICC in first.tags else None
         self._lock = threading.Lock()
 
@@ -169,7 +171,8 @@ class TiffTarget:
     def _tags(self, source: Any, places: list[tuple[int, int]]) -> list[Tag]:
         (rows, columns), samples, dtype = self.shapes[0], self._layout.channels or 1, self._layout.dtype
         is_colour = samples in (3, 4) and dtype.itemsize <= 2
-        extra = [_UNASSOCIATED_ALPHA] if is_colour else [_UNSPECIFIED] * (samples - 1)
+        own_extra = [_UNASSOCIATED_ALPHA] * (samples - 3) if is_colour else [_UNSPECIFIED] * (samples - 1)
+        extra = getattr(source, "extra_channels", own_extra) if is_colour else own_extra
         profile = getattr(source, "profile", None)
         tags = [
             Tag(256, LONG, [columns]),
@@ -184,7 +187,7 @@ class TiffTarget:
             Tag(323, LONG, [self._tile]),
             Tag(324, LONG8, [offset for offset, _ in places]),
             Tag(325, LONG8, [length for _, length in places]),
-            Tag(338, SHORT, extra[: samples - 3] if is_colour else extra),
+            Tag(338, SHORT, extra),
             Tag(339, SHORT, [_SAMPLE_FORMATS[dtype.kind]] * samples),
             Tag(_ICC, BYTES, profile or b""),
         ]

@@ -21,8 +21,10 @@ class ZarrSource:
     """An array, or the highest resolution of an OME-Zarr group (0.4 in Zarr 2, 0.5 in Zarr 3).
 
     Axes come from the group's metadata or the array's dimension names, and end in y, x. Without them an array is (y, x),
-    (y, x, up to 4 channels), or planes (..., y, x).
+    (y, x, up to 4 channels), or planes (..., y, x). Zarr does not say what channels mean: none is taken for alpha.
     """
+
+    has_alpha = False
 
     def __init__(self, name: str) -> None:
         self.is_remote = is_url(name)

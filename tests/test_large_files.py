@@ -39,9 +39,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def plan_of(motion: dict[str, Any]) -> Plan:
+    return Plan(Motion(**(dict.fromkeys(Motion._fields) | {"model": "tps", "size": "same"} | motion)))
+
+
 def whole(pixels: NDArray[Any], motion: dict[str, Any], **options: Any) -> NDArray[Any]:
     """What ``wk.warp`` makes of the whole picture."""
-    plan = Plan(Motion(**(dict.fromkeys(Motion._fields) | {"model": "tps", "size": "same"} | motion)))
+    plan = plan_of(motion)
     inverse_map, shape = plan.for_picture(pixels.shape[:2])
     return wk.warp(pixels, inverse_map, shape, **options)
 
@@ -116,6 +120,29 @@ def test_colours_go_through_zarr_and_back() -> None:
     with tifffile.TiffFile("back.tif") as file:
         assert file.pages[0].photometric.name == "RGB"
         assert np.array_equal(file.asarray(), whole(COLOUR, TURNED))
+
+
+def test_hidden_colours_do_not_bleed() -> None:
+    """As in small files; where the file does not say that a channel is alpha, it is a channel like others."""
+    pixels = np.dstack([COLOUR, np.where(GREY[:300, :250] > 100, GREY[:300, :250], 0)])
+    for extra, warp in (("unassalpha", wk.warp_alpha), ("unspecified", wk.warp)):
+        tifffile.imwrite("in.tif", pixels, photometric="rgb", extrasamples=[extra], tile=(64, 64))
+        turn("in.tif", "-o", "out.tif", "--overwrite")
+        inverse_map, shape = plan_of(TURNED).for_picture(pixels.shape[:2])
+        assert np.array_equal(tifffile.imread("out.tif"), warp(pixels, inverse_map, shape))
+        with tifffile.TiffFile("out.tif") as file:
+            assert file.pages[0].extrasamples == (tifffile.EXTRASAMPLE[extra.upper()],)
+    tifffile.imwrite("in.tif", pixels, photometric="rgb", extrasamples=["unassalpha"], tile=(64, 64))
+    invoke("warp", "in.tif", "-o", "small.tif", "--rotate", 20, "--size", "fit")
+    turn("in.tif", "-o", "out.tif", "--overwrite")
+    assert np.array_equal(tifffile.imread("out.tif"), tifffile.imread("small.tif"))
+    turn("in.tif", "-o", "out.zarr")
+    finer, coarser = (np.moveaxis(zarr.open_group("out.zarr")[level][:], 0, -1).astype(float) for level in "01")
+    y, x = np.argwhere(coarser[..., 3] > 0)[[3, 500, -3]].T
+    for row, column in zip(y, x, strict=True):
+        block = finer[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].reshape(-1, 4)
+        colour = (block[:, :3] * block[:, 3:]).sum(axis=0) / block[:, 3].sum()
+        assert np.abs(coarser[row, column] - [*colour, block[:, 3].mean()]).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3), (2, 40, 50), (2, 3, 2, 40, 50)])
