@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -52,6 +53,7 @@ class Source(Protocol):
     layout: Layout
     chunk: tuple[int, ...]  # along each leading axis, rows and columns
     is_remote: bool
+    bytes_read: int  # as stored
     has_alpha: bool  # the last channel says how visible the others are
 
     def read_chunk(self, key: Key) -> NDArray[Any]:
@@ -70,7 +72,14 @@ class ChunkReader:
         self._source = source
         readers = _REMOTE_READERS if source.is_remote else _READERS
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="warpkit-chunk")
-        self._kept = Kept(source.read_chunk, limit)
+        self._kept = Kept(self._load, limit)
+        self._lock, self.bytes_decoded = threading.Lock(), 0
+
+    def _load(self, key: Key) -> NDArray[Any]:
+        chunk = self._source.read_chunk(key)
+        with self._lock:
+            self.bytes_decoded += chunk.nbytes
+        return chunk
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -157,6 +157,11 @@ class _Run:
             target.begin(self._job(inverse_map, shape), resume=resume)
             _run_tiles(self._outcomes(target, warper, threads), Log(log, _count(target, self._tile), "tile"))
             target.finish(source, inverse_map)
+        sizes |= {
+            "bytes_read": source.bytes_read,
+            "bytes_decoded": warper.bytes_decoded,
+            "bytes_written": target.bytes_written,
+        }
         return Outcome(self.item, "done", round(time.perf_counter() - start, 6), **sizes)
 
     def _outcomes(self, target: Any, warper: TileWarper, threads: int) -> Generator[Outcome, None, None]:

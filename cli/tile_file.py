@@ -28,6 +28,7 @@ class TileFile:
     def __init__(self, path: Path, room: int) -> None:
         self._path, self._room = path, room
         self.places: list[tuple[int, int]] = []  # offset and length by number
+        self.bytes_written = 0
         self._held: dict[int, bytes] = {}
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
@@ -81,6 +82,7 @@ class TileFile:
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) or 0 :]
+        self.bytes_written += len(data)
 
     @property
     def end(self) -> int:

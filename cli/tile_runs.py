@@ -95,6 +95,11 @@ class TileWarper:
         self._reader = ChunkReader(source, memory // 2)
         self._windows = lru_cache(_TILES_REMEMBERED)(self._find_windows)
 
+    @property
+    def bytes_decoded(self) -> int:
+        """Of the source so far, as pixels."""
+        return self._reader.bytes_decoded
+
     def close(self) -> None:
         self._reader.close()
 

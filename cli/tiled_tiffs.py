@@ -60,6 +60,7 @@ class TiffSource:
         self.has_alpha = first.photometric == _RGB and self.extra_channels == [_UNASSOCIATED_ALPHA]
         self.profile = first.tags[_ICC].value if _ICC in first.tags else None
         self._lock = threading.Lock()
+        self.bytes_read = 0
 
     def close(self) -> None:
         self._file.close()
@@ -88,6 +89,7 @@ class TiffSource:
         with self._lock:
             self._file.filehandle.seek(page.dataoffsets[index])
             data = self._file.filehandle.read(page.databytecounts[index])
+            self.bytes_read += len(data)
         tables = {"jpegtables": page.jpegtables} if page.jpegtables is not None else {}
         return page.decode(data, index, **tables)[0]
 
@@ -140,6 +142,10 @@ class TiffTarget:
     def _number(self, tile: Tile) -> int:
         across = -(-self.shapes[0][1] // self._tile)
         return (tile.row * across + tile.column) * len(self.planes) + self._pages[tile.plane]
+
+    @property
+    def bytes_written(self) -> int:
+        return self._file.bytes_written
 
     def has(self, tile: Tile) -> bool:
         return self._number(tile) < len(self._file.places)

@@ -29,7 +29,8 @@ class ZarrSource:
     def __init__(self, name: str) -> None:
         self.is_remote = is_url(name)
         with store_errors("opened"):
-            opened = zarr.open(open_store(name, read_only=True), mode="r")
+            self._store = open_store(name, read_only=True)
+            opened = zarr.open(self._store, mode="r")
             self.attributes = ome.attributes_of(dict(opened.attrs))
             self._array = _highest(opened, self.attributes)
         axes = _axes(self._array, self.attributes)
@@ -53,6 +54,11 @@ class ZarrSource:
             else:
                 pixels = np.asarray(self._array[place])
         return np.ascontiguousarray(pixels, self.layout.dtype)
+
+    @property
+    def bytes_read(self) -> int:
+        """As stored."""
+        return self._store.bytes_read
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -40,6 +40,7 @@ class ZarrTarget:
         self._name, self._tile = name.rstrip("/"), tile
         self._place = self._name if is_url(name) else os.fspath(temporary_name(Path(self._name)))
         self._lock, self._stack = Path(f"{self._place}.lock"), contextlib.ExitStack()
+        self._store = open_store(self._place)
         self._layout = layout
         self.shapes = level_shapes(shape, tile)
         self.planes = layout.planes()
@@ -70,10 +71,10 @@ class ZarrTarget:
             raise PictureError("was begun with other options or another input; without --resume it is begun anew")
         with store_errors("written"), zarr.config.set({"array.write_empty_chunks": True}):
             if begun is None:
-                group = zarr.create_group(open_store(self._place), overwrite=True, attributes={_UNFINISHED: job})
+                group = zarr.create_group(self._store, overwrite=True, attributes={_UNFINISHED: job})
                 self._arrays = [self._create(group, level) for level in range(len(self.shapes))]
             else:
-                group = zarr.open_group(open_store(self._place), mode="r+")
+                group = zarr.open_group(self._store, mode="r+")
                 self._arrays = [
                     group[str(level)] if str(level) in group else self._create(group, level)
                     for level in range(len(self.shapes))
@@ -108,6 +109,10 @@ class ZarrTarget:
                 place = file[file.rindex(f"/{level}/c/") + len(f"/{level}/c/") :].split("/")
                 if all(part.isdecimal() for part in place):
                     yield Tile(level, tuple(map(int, place[:leading])), int(place[-2]), int(place[-1]))
+
+    @property
+    def bytes_written(self) -> int:
+        return self._store.bytes_written
 
     def has(self, tile: Tile) -> bool:
         """Whether a tile is there, and whole: on this machine, a power cut may have left a part of it."""
@@ -145,7 +150,7 @@ class ZarrTarget:
     def finish(self, source: Any, inverse_map: Transform) -> None:
         """Give the pyramid its metadata and its name."""
         with store_errors("written"):
-            group = zarr.open_group(open_store(self._place), mode="r+")
+            group = zarr.open_group(self._store, mode="r+")
             group.attrs.put({"ome": self._described(source, inverse_map)})
             if not is_url(self._name):
                 sync_folder(self._place)

@@ -295,6 +295,21 @@ def test_chunks_are_read_once_where_windows_overlap() -> None:
     assert 120 < len(read) == len(set(read))
 
 
+@pytest.mark.parametrize("name", ["picture.zarr", "picture.tif"])
+def test_bytes_are_reported(name: str) -> None:
+    write_zarr("in.zarr", GREY, (70, 90))
+    invoke("warp", "in.zarr", "-o", name, "--tile", 64, "--report", "report.jsonl")
+    invoke("warp", name, "-o", f"again-{name}", "--tile", 64, "--report", "again.jsonl")
+    first, second = (json.loads(Path(report).read_text()) for report in ("report.jsonl", "again.jsonl"))
+    assert first["bytes_decoded"] == GREY.nbytes
+    chunks = sum(path.stat().st_size for path in Path("in.zarr/c").rglob("*") if path.is_file())
+    assert chunks < first["bytes_read"] < chunks + 5000  # with metadata
+    stored = sum(path.stat().st_size for path in [Path(name), *Path(name).rglob("*")] if path.is_file())
+    assert stored - 5000 < first["bytes_written"] < stored + 5000  # metadata are written more than once
+    assert second["bytes_read"] < first["bytes_written"]
+    assert second["bytes_decoded"] >= GREY.nbytes
+
+
 def test_too_little_memory_is_told() -> None:
     write_zarr("in.zarr", GREY, (300, 400))
     assert "give more --memory" in turn("in.zarr", "-o", "out.zarr", "--memory", "300K", code=1)
