@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _TIFF = (".tif", ".tiff")
+_HERE = "file://"  # of a URL that is a path
 _DEFAULT_TILE, _DEFAULT_MEMORY = 1024, 2**30
 # Tiles that are read or written while others are computed.
 _READ_AND_WRITTEN = 2
@@ -97,7 +98,15 @@ def warp_large(
     if dry_run:
         click.echo(f"{inputs[0]} -> {output}")
         return 0
-    run = _Run(inputs[0], output, Plan(motion), tile or _DEFAULT_TILE, memory or _DEFAULT_MEMORY, workers, options)
+    run = _Run(
+        inputs[0].removeprefix(_HERE),
+        output.removeprefix(_HERE),
+        Plan(motion),
+        tile or _DEFAULT_TILE,
+        memory or _DEFAULT_MEMORY,
+        workers,
+        options,
+    )
     kept = Report(report, resume=resume) if report is not None else None
     start = time.perf_counter()
     try:
