@@ -211,7 +211,6 @@ class Silent(SimpleHTTPRequestHandler):
 
 
 def test_http() -> None:
-    pytest.importorskip("aiohttp")
     write_zarr("in.zarr", GREY, (70, 90))
     with ThreadingHTTPServer(("127.0.0.1", 0), Silent) as server:
         Thread(target=server.serve_forever, daemon=True).start()
