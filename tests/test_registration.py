@@ -48,8 +48,9 @@ def test_motions_are_found_from_afar(model):
     for pair in made.pairs(model, len(made.PICTURES), seed=MODELS.index(model)):
         found = wk.register(pair.moving, pair.fixed, model)
         assert found.converged, found.reason
-        assert error(found, pair) < (0.1 if pair.picture == "rocket" else 0.04), pair.picture
-        assert found.correlation > 0.99
+        assert error(found, pair) < 0.05, pair.picture
+        assert error(found, pair) < 3 * found.corner_error, pair.picture
+        assert found.correlation > 0.98
 
 
 def test_a_bent_picture_is_found_by_a_spline():
@@ -97,8 +98,8 @@ def test_gain_and_bias_are_of_each_channel(pair):
     matrix = wk.Affine.similarity(1.02, 2, (3, -2), (100, 100))
     found = wk.register(moving, wk.warp(moving * gains.astype(np.float32), matrix) + biases.astype(np.float32), "similarity")
     assert found.converged, found.reason
-    assert np.allclose(found.gain, gains, rtol=2e-3)
-    assert np.allclose(found.bias, biases, atol=0.5)
+    assert np.allclose(found.gain, gains, rtol=1e-2)
+    assert np.allclose(found.bias, biases, atol=1.5)
     assert np.abs(found.transform.matrix - matrix.matrix).max() < 0.02
 
 
@@ -287,8 +288,9 @@ def test_the_covariance_is_that_of_repeated_noise():
     assert (spread / told > 0.4).all()
 
 
-def test_covariances_have_the_size_of_the_parameters(pair):
+def test_covariances_have_the_size_of_the_parameters():
     for model, size in (("translation", 6), ("projective", 9), ("tps", 32)):
+        pair = next(made.pairs("translation", 1, seed=4))
         found = wk.register(pair.moving, pair.fixed, model, control_points=(4, 4))
         assert found.covariance.shape == (size, size)
         assert np.allclose(found.covariance, found.covariance.T)

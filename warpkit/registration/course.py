@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..transforms import Affine, Projective, Transform
 from .alignment import Refined, refine
+from .certainty import corner_error, params_covariance, step_covariance
 from .dense import DenseMotion, dense_motion
 from .equations import Fit, Measure
-from .guard import corner_deviation, params_covariance, step_covariance
 from .models import GENERATORS
 from .motions import MatrixMotion, Motion, SplineMotion
 from .pyramid import Level
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     fit: Fit
     settled: bool
     covariance: NDArray[np.float64] | None  # of the transform's parameters
-    deviation: float  # of the corner that is known least, in pixels
+    corner_error: float | None  # as it is to be expected, in pixels
 
 
 class Spline(NamedTuple):
@@ -56,12 +56,12 @@ class Course:
     def run(self, levels: list[Level], start: Transform, history: list[Record]) -> Outcome:
         """Through all levels, the smallest first."""
         if self.model == "dense":
-            dense = dense_motion(levels, start, self.measure, self.smoothness, history)
-            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, 0.0)
+            dense = dense_motion(levels[1:], start, self.measure, self.smoothness, history)
+            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, None)
         refined = self._refined(levels, start, history)
-        covariance = step_covariance(refined)
-        deviation = corner_deviation(refined.motion, covariance, levels[0].shape)
-        return Outcome(refined.motion, refined.fit, refined.settled, params_covariance(refined.motion, covariance), deviation)
+        motion, covariance = refined.motion, step_covariance(levels[0], refined, self.measure)
+        expected = corner_error(motion, covariance, levels[0].shape)
+        return Outcome(motion, refined.fit, refined.settled, params_covariance(motion, covariance), expected)
 
     def _refined(self, levels: list[Level], start: Transform, history: list[Record]) -> Refined:
         channels, shape = len(levels[0].fixed), levels[0].shape

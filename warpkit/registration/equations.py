@@ -19,7 +19,7 @@ from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell
 from ..kernels.stages import frozen
 from ..threads import run_ranges
 from .motions import Motion, Penalty
-from .pyramid import LEFT_OF_NOISE, Level, Planes
+from .pyramid import Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
@@ -39,6 +39,7 @@ class Fit:
     residual: float  # sum of squares
     variance: float  # of the fixed picture: sum of squares about its mean
     penalty: float  # of the motion, as a part of that
+    left_of_noise: float  # by the level's filter
 
     @property
     def cost(self) -> float:
@@ -47,7 +48,17 @@ class Fit:
     @property
     def noise(self) -> float:
         """The residual's variance, had white noise not been smoothed by the pyramid."""
-        return self.residual / max(self.pixels * len(self.lights), 1e-30) / LEFT_OF_NOISE
+        return self.residual / max(self.pixels * len(self.lights), 1e-30) / self.left_of_noise
+
+    @property
+    def by_residuals(self) -> NDArray[np.float64]:
+        """(C, cells, FACTORS): sums of each factor times the residual."""
+        return np.asarray(np.einsum("cnij,cj->cni", self.grams, residual_factors(self.lights)))
+
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """(C, cells): sums of the residuals' squares."""
+        return np.asarray(np.einsum("cni,ci->cn", self.by_residuals, residual_factors(self.lights)))
 
 
 @dataclass(frozen=True)
@@ -67,10 +78,13 @@ class Measure:
         totals = grams.sum(axis=1)
         if self.is_light_free:
             lights = best_lights(totals)
-        factors = np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
+        factors = residual_factors(lights)
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        return Fit(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty)
+        return Fit(
+            *(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty),
+            level.left_of_noise,
+        )
 
     def _grams(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the cells: (C, cells, FACTORS, FACTORS)."""
@@ -110,6 +124,11 @@ def _robust_scale(warped: Planes, fixed: Planes, lights: NDArray[np.float64]) ->
     residuals = np.abs(gains * warped[:, ::step, ::step] + biases - fixed[:, ::step, ::step])
     known = residuals[~np.isnan(residuals)]
     return max(1.4826 * float(np.median(known)), 1e-6) if known.size else 1.0
+
+
+def residual_factors(lights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, FACTORS): what a pixel's factors are times in its residual."""
+    return np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
 
 
 def best_lights(totals: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,10 +175,10 @@ def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, pe
     x, y = np.ascontiguousarray(basis[..., 0]), np.ascontiguousarray(basis[..., 1])
     together = fit.grams.sum(axis=0)
     xx, xy, yy = together[:, 0, 0], together[:, 0, 1], together[:, 1, 1]
-    matrix[:length, :length] = _products(x, xx * x + xy * y) + _products(y, xy * x + yy * y)
-    right[:length] = _products(x, together[:, 0, _GOAL]) + _products(y, together[:, 1, _GOAL])
+    matrix[:length, :length] = products(x, xx * x + xy * y) + products(y, xy * x + yy * y)
+    right[:length] = products(x, together[:, 0, _GOAL]) + products(y, together[:, 1, _GOAL])
     for c, (gram, light) in enumerate(zip(fit.grams, fit.lights, strict=True)):
-        with_light = _products(x, gram[:, 0, _LIGHT].T) + _products(y, gram[:, 1, _LIGHT].T)
+        with_light = products(x, gram[:, 0, _LIGHT].T) + products(y, gram[:, 1, _LIGHT].T)
         if is_light_free:
             at = slice(length + 2 * c, length + 2 * c + 2)
             total = gram.sum(axis=0)
@@ -173,6 +192,14 @@ def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, pe
     return StepEquations(matrix, right, length)
 
 
-def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def pulls(fit: Fit, basis: NDArray[np.float64], is_light_free: bool) -> NDArray[np.float64]:
+    """How the residuals of each cell pull at each of the unknowns (size, cells): together, not at all where the fit is best."""
+    sums = fit.by_residuals
+    at_step = np.einsum("pnk,cnk->pn", basis, sums[..., :2])
+    at_lights = np.moveaxis(sums[..., _LIGHT], 2, 1).reshape(-1, basis.shape[1])
+    return np.concatenate([at_step, at_lights]) if is_light_free else at_step
+
+
+def products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums over the last axis, of rows of ``a`` with rows of ``b``; not by BLAS, whose threads nobody asked for."""
     return np.asarray(np.einsum("pn,...n->p...", a, b))

@@ -11,7 +11,7 @@ from .. import checks, door
 from ..transforms import Affine, Composition, Projective, Transform
 from .course import Course, Spline
 from .equations import ROBUST, Measure
-from .guard import doubt, slope_correlation
+from .guard import Limits, doubt, slope_correlation
 from .models import GENERATORS
 from .pictures import Pictures, load
 from .pyramid import pyramid
@@ -21,6 +21,7 @@ Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "
 
 MODELS = (*GENERATORS, "tps", "dense")
 _ANY_START = ("tps", "dense")
+_LARGEST_ERROR = 1.0  # pixels
 
 
 def register(
@@ -39,6 +40,7 @@ def register(
     smoothness: float = 0.07,
     least_overlap: float = 0.25,
     least_correlation: float = 0.6,
+    accuracy: float | None = None,
 ) -> Registration:
     """Find the map that makes one picture look like another.
 
@@ -87,6 +89,9 @@ def register(
         of which the picture's standard deviation is 1.
     least_overlap, least_correlation : float
         A result that compares less than this part of ``fixed``, or whose pictures' slopes correlate less, is not trusted.
+    accuracy : float, optional
+        How well the corners must be known for a result to be trusted: the largest ``corner_error`` of the result, in pixels; 1
+        by default. Cannot be asked of "dense".
 
     Returns
     -------
@@ -100,9 +105,8 @@ def register(
 
     Notes
     -----
-    The same bits for any number of threads. A step at the full size costs some 3.5 ns per pixel and channel on one thread: a
-    warp, and 15 products that are summed over small cells. Pixels are compared as float32, smoothed by a filter of one pixel's
-    variance.
+    The same bits for any number of threads. Pixels are compared as float32; at last those of the full size
+    as they are, by the cubic spline through them: smoothing and bilinear sampling would blur both pictures differently.
     """
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, got {model!r}")
@@ -117,6 +121,9 @@ def register(
         raise ValueError(f"control_points must be at least (2, 2), got {counts}")
     least_overlap = checks.not_negative("least_overlap", least_overlap)
     least_correlation = checks.finite_number("least_correlation", least_correlation)
+    if accuracy is not None and model == "dense":
+        raise ValueError(f"accuracy must be None for the model 'dense', whose error is not known, got {accuracy!r}")
+    largest_error = _LARGEST_ERROR if accuracy is None else checks.positive("accuracy", accuracy)
     course = Course(
         model,
         Measure(measure == "ncc", robust),
@@ -129,13 +136,15 @@ def register(
     if pictures.are_flat:
         return _nothing(pictures, start)
     history: list[Record] = []
-    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights)
-    motion, fit, settled, covariance, deviation = course.run(levels, start, history)
+    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights, is_full_smoothed=model == "dense")
+    motion, fit, settled, covariance, corner_error = course.run(levels, start, history)
     overlap, slopes = fit.pixels / _weight(pictures), slope_correlation(levels, motion)
-    reason = doubt(settled, overlap, slopes, deviation, least_overlap, least_correlation)
+    limits = Limits(least_overlap, least_correlation, largest_error)
+    reason = doubt(settled, overlap, slopes, corner_error, limits)
     gain, bias = pictures.light(fit.lights)
     return Registration(
-        motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, tuple(history)
+        *(motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, corner_error),
+        tuple(history),
     )
 
 
@@ -169,5 +178,5 @@ def _nothing(pictures: Pictures, start: Transform) -> Registration:
     channels, length = len(pictures.fixed), start.params.size
     return Registration(
         start, False, "a picture is flat, or nothing of it is known", 0.0, 0.0, 0.0,
-        np.ones(channels), np.zeros(channels), np.full((length, length), np.nan), (),
+        np.ones(channels), np.zeros(channels), np.full((length, length), np.nan), np.inf, (),
     )  # fmt: skip
