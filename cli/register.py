@@ -11,7 +11,7 @@ import click
 from .errors import PictureError
 from .opencv import require_cv2
 from .pictures import Picture, write_picture
-from .registering import How, Moved, read_single, red_and_cyan, register, registration_options
+from .registering import Agreement, How, Moved, read_single, red_and_cyan, register, registration_options
 from .rendering import warp_pixels
 from .writing import write_whole
 
@@ -59,7 +59,7 @@ def register_pair(
         overlaid = [red_and_cyan(pixels, fixed) for pixels in (*picture.frames, *warped.frames)]
         with _naming(overlay):
             write_picture(overlay, Picture((side_by_side(["before", "after"], overlaid, columns=2),)))
-    click.echo(f"{how.model}: {Moved.by(found.transform, fixed.shape[:2])}; correlation {found.correlation:.4f}")
+    click.echo(f"{how.model}: {Moved.by(found.transform, fixed.shape[:2])}; {Agreement.of(found)}")
 
 
 @contextlib.contextmanager

@@ -20,8 +20,8 @@ from .pyramid import Level
 
 # Of white noise of variance 1 in the residual, the mean of both pictures' slopes has this variance along each axis.
 _NOISE_OF_SLOPES = 1 / 8
-# Of the largest eigenvalue of the equations' matrix, below which it is not invertible.
-_SMALLEST_PART = 1e-9
+# Eigenvalues of the equations' matrix below this part of the largest are what rounding to float32 leaves.
+_SMALLEST_PART = 1e-8
 
 
 def step_covariance(level: Level, refined: Refined, measure: Measure) -> NDArray[np.float64]:
