@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warpkit import Registration, Transform
 
 MODELS = ("translation", "euclidean", "similarity", "affine", "projective", "tps", "dense")
+SEARCHES = ("near", "wide")
 ROBUST = ("none", "huber", "tukey")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -30,6 +31,10 @@ _OPTIONS = (
     click.option(
         "--robust", type=click.Choice(ROBUST), default="none", show_default=True,
         help="How pixels that do not fit, such as a passer-by, lose their weight.",
+    ),
+    click.option(
+        "--search", type=click.Choice(SEARCHES), default="near", show_default=True,
+        help="How far to look for a start: near, turns of up to 20 degrees; wide, all turns and sizes of 0.5 to 2.",
     ),
     click.option(
         "--accuracy", type=click.FloatRange(min=0, min_open=True), metavar="PIXELS",
@@ -43,11 +48,12 @@ class How(NamedTuple):
 
     model: Any
     robust: Any
+    search: Any
     accuracy: float | None
 
 
 def registration_options(command: Command) -> Command:
-    """Add --model, --robust and --accuracy to a command, which receives them as one ``how``."""
+    """Add --model, --robust, --search and --accuracy to a command, which receives them as one ``how``."""
 
     return take_as_one(command, _OPTIONS, "how", How)
 
@@ -72,7 +78,9 @@ def register(moving: NDArray[Any], fixed: NDArray[Any], how: How, known: NDArray
         moving, fixed = (picture.mean(axis=2, keepdims=True) for picture in (moving, fixed))
     robust = None if how.robust == "none" else how.robust
     try:
-        found = wk.register(moving, fixed, how.model, robust=robust, fixed_weights=known, accuracy=how.accuracy)
+        found = wk.register(
+            moving, fixed, how.model, robust=robust, fixed_weights=known, search=how.search, accuracy=how.accuracy
+        )
     except ValueError as error:
         raise PictureError(str(error)) from None
     if not found.converged:

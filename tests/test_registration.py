@@ -161,12 +161,25 @@ def test_a_start_reaches_beyond_the_search():
     turned = np.ascontiguousarray(np.rot90(picture))
     truth = np.array([[0, -1, 399.0], [1, 0, 0]])
     assert not wk.register(picture, turned).converged
+    wide = wk.register(picture, turned, "euclidean", search="wide")
+    assert wide.converged, wide.reason
+    assert np.abs(wide.transform.matrix - truth).max() < 0.01
     fixed_points = np.array([[20.0, 30], [250, 350]])
     moving_points = fixed_points @ truth[:, :2].T + truth[:, 2] + [[3, -2], [-4, 1]]
     start = wk.Affine.fit(fixed_points, moving_points, "similarity")
     found = wk.register(picture, turned, initial=start)
     assert found.converged, found.reason
     assert np.abs(found.transform.matrix - truth).max() < 0.01
+
+
+def test_a_wide_search_finds_any_turn_and_size(pair):
+    truth = wk.Affine.similarity(0.7, 130, (20, -10), (190, 190)).matrix
+    inverse = np.vstack([truth, [0, 0, 1]])
+    fixed = made.view(pair.picture, made.apply(inverse, made.grid(pair.fixed.shape)))
+    centre = made.view(pair.picture, made.grid(pair.fixed.shape))
+    found = wk.register(centre, fixed, "similarity", search="wide")
+    assert found.converged, found.reason
+    assert made.corner_error(matrix_of(found.transform), inverse, fixed.shape) < 0.02
 
 
 def test_steps_keep_the_turn_of_the_start():
@@ -408,7 +421,7 @@ PICTURE = np.arange(400.0).reshape(20, 20)
             ValueError,
             "initial must have a value",
         ),
-        ({"search": 1}, TypeError, "search must be True, False or None"),
+        ({"search": "far"}, ValueError, "search must be 'near', 'wide', True, False or None, got 'far'"),
         ({"moving_mask": np.ones((20, 20))}, TypeError, "moving_mask must hold booleans"),
         ({"moving_mask": np.ones((20, 21), bool)}, ValueError, "moving_mask must have shape"),
         ({"fixed_weights": np.ones((20, 21))}, ValueError, "fixed_weights must have shape"),

@@ -17,7 +17,7 @@ from .models import GENERATORS
 from .motions import MatrixMotion, Motion, SplineMotion
 from .pyramid import Level
 from .result import Record
-from .search import first_motion
+from .search import Range, first_motion
 
 # Where steps become shorter than so many pixels of the level, the next level goes on; the last level needs more.
 _SHORT_ENOUGH, _SHORT_AT_LAST = 0.03, 0.01
@@ -49,7 +49,7 @@ class Course:
 
     model: str
     measure: Measure
-    search: bool
+    search: Range | None
     spline: Spline
     smoothness: float
 
@@ -69,7 +69,7 @@ class Course:
         motion: Motion = self._first(start, shape)
         for level in reversed(levels):
             if self.search and level is levels[-1] and isinstance(motion, MatrixMotion):
-                found = first_motion(level, motion, self.model, lights, self.measure, history)
+                found = first_motion(level, motion, self.model, self.search, lights, self.measure, history)
                 motion, lights = found.motion, found.fit.lights
             motion = self._for_level(motion, level, level is levels[0])
             tolerance = _SHORT_AT_LAST if level is levels[0] else _SHORT_ENOUGH

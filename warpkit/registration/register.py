@@ -16,11 +16,13 @@ from .models import GENERATORS
 from .pictures import Pictures, load
 from .pyramid import pyramid
 from .result import Record, Registration
+from .search import NEAR, WIDE, Range
 
 Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "projective", "tps", "dense"]
 
 MODELS = (*GENERATORS, "tps", "dense")
 _ANY_START = ("tps", "dense")
+SEARCHES = {"near": NEAR, "wide": WIDE}
 _LARGEST_ERROR = 1.0  # pixels
 
 
@@ -32,7 +34,7 @@ def register(
     measure: Literal["ncc", "ssd"] = "ncc",
     robust: Literal["huber", "tukey"] | None = None,
     initial: door.Map | None = None,
-    search: bool | None = None,
+    search: Literal["near", "wide"] | bool | None = None,
     moving_mask: ArrayLike | None = None,
     fixed_weights: ArrayLike | None = None,
     control_points: tuple[int, int] = (5, 5),
@@ -72,9 +74,10 @@ def register(
         Where to begin, from ``fixed`` to ``moving``: an affine map or a homography; any map for "tps" and "dense". From point
         pairs: ``wk.Affine.fit(fixed_points, moving_points)``. The identity otherwise. The model is of what the steps change: a
         "translation" keeps the turn of ``initial``.
-    search : bool, optional
-        Whether to try turns of up to 20 degrees, sizes and all shifts about the start, on the smallest pictures. By default if
-        there is no ``initial``. Not for "dense".
+    search : {"near", "wide"} or bool, optional
+        What to try about the start, on the smallest pictures, each at the shift that its correlation is largest for: "near" or
+        True, turns of up to 20 degrees and sizes of 0.85 to 1.18; "wide", all turns and sizes of 0.5 to 2, as far as the model
+        has them; False, nothing. By default "near" if there is no ``initial``. Not for "dense".
     moving_mask : (H, W) of bool, optional
         Which pixels of ``moving`` are known.
     fixed_weights : (rows, columns), optional
@@ -114,8 +117,8 @@ def register(
         raise ValueError(f"measure must be 'ncc' or 'ssd', got {measure!r}")
     if robust not in ROBUST:
         raise ValueError(f"robust must be 'huber', 'tukey' or None, got {robust!r}")
-    if search is not None and not isinstance(search, bool):
-        raise TypeError(f"search must be True, False or None, got {type(search).__name__}")
+    if not (search is None or isinstance(search, bool) or (isinstance(search, str) and search in SEARCHES)):
+        raise ValueError(f"search must be 'near', 'wide', True, False or None, got {search!r}")
     counts = checks.shape_2d("control_points", control_points)
     if min(counts) < 2:
         raise ValueError(f"control_points must be at least (2, 2), got {counts}")
@@ -127,7 +130,7 @@ def register(
     course = Course(
         model,
         Measure(measure == "ncc", robust),
-        initial is None if search is None else search,
+        _around(initial is None if search is None else search),
         Spline(counts, checks.not_negative("bending", bending)),
         checks.positive("smoothness", smoothness),
     )
@@ -146,6 +149,12 @@ def register(
         *(motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, corner_error),
         tuple(history),
     )
+
+
+def _around(search: str | bool) -> Range | None:
+    if isinstance(search, str):
+        return SEARCHES[search]
+    return SEARCHES["near"] if search else None
 
 
 def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Transform:
