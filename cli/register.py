@@ -32,9 +32,9 @@ def register_pair(
     """Find how MOVING has to move to lie on FIXED.
 
     Motions of up to some 15 degrees, a tenth of the width and a fifth of the size are found from nothing, any turn with
-    --search wide; brightness and contrast may differ. The JSON file holds the inverse map, FIXED to MOVING, for `warpkit warp --map`.
-    Pictures that cannot be aligned are said to be so, and nothing is written. In the overlay, FIXED is cyan and MOVING red:
-    where they agree it is grey. For whole stacks see `warpkit align`.
+    --search wide; brightness and contrast may differ. The JSON file holds the inverse map, FIXED to MOVING, for `warpkit warp
+    --map`. Pictures that cannot be aligned are said to be so, and nothing is written. In the overlay, FIXED is cyan and MOVING
+    red: where they agree it is grey. For whole stacks see `warpkit align`.
 
     \b
     warpkit register scan.jpg template.png --model projective -o transform.json --overlay look.png
