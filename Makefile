@@ -20,8 +20,8 @@ test-jax: .venv/jax-installed
 
 # The CUDA kernels without a GPU: on Numba's simulator, then compiled. Where a GPU is, the first file runs on it as well.
 test-cuda: .venv/test-installed .venv/cuda12-installed
-	NUMBA_ENABLE_CUDASIM=1 NUMBA_DISABLE_JIT=1 .venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_lacks.py tests/test_cuda_torch.py
-	.venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_lacks.py tests/test_cuda_ptx.py tests/test_gpu_door.py tests/test_gpu_libraries.py
+	NUMBA_ENABLE_CUDASIM=1 NUMBA_DISABLE_JIT=1 .venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_parts.py tests/test_cuda_lacks.py tests/test_cuda_torch.py
+	.venv/bin/python -m pytest tests/test_cuda.py tests/test_cuda_parts.py tests/test_cuda_lacks.py tests/test_cuda_ptx.py tests/test_gpu_door.py tests/test_gpu_libraries.py
 
 # The faults that the tests try in a small version: a batch killed 20 times, 2,000 mixed files.
 test-faults: .venv/test-installed

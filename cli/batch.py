@@ -146,7 +146,9 @@ def run_batch(
         _share_cores(cores)
         outcomes = partial(run_bounded, maker.make, threads=cores + _READERS_AND_WRITERS)
     else:
-        outcomes = partial(_cluster().make_on_cluster, scheduler, cores, maker, len(worklist))
+        cluster = _cluster()
+        cluster.check_address(scheduler)
+        outcomes = partial(cluster.make_on_cluster, scheduler, cores, maker, len(worklist))
     kept = Report(report, resume=settings["resume"]) if report is not None else None
     return _run(_outcomes(maker, worklist, outcomes), Log("quiet" if quiet else log, len(worklist)), kept)
 
@@ -163,6 +165,9 @@ def _run(outcomes: Generator[Outcome, None, None], log: Log, report: Report | No
                 break
     except KeyboardInterrupt:
         ending = "interrupted"
+        raise
+    except click.ClickException:
+        ending = "stopped"
         raise
     finally:
         outcomes.close()

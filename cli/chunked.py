@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -55,6 +53,8 @@ class Source(Protocol):
     layout: Layout
     chunk: tuple[int, ...]  # along each leading axis, rows and columns
     is_remote: bool
+    bytes_read: int  # as stored
+    has_alpha: bool  # the last channel says how visible the others are
 
     def read_chunk(self, key: Key) -> NDArray[Any]:
         """The pixels of a chunk: leading axes, rows, columns, and channels if there are any; smaller at the far borders."""
@@ -67,10 +67,19 @@ class ChunkReader:
     """Windows of a source. Chunks that were read last are kept, within ``limit`` bytes, for the windows that overlap."""
 
     def __init__(self, source: Source, limit: int) -> None:
+        from warpkit.kept import Kept
+
         self._source = source
         readers = _REMOTE_READERS if source.is_remote else _READERS
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="warpkit-chunk")
-        self._kept = _Kept(source.read_chunk, limit)
+        self._kept = Kept(self._load, limit)
+        self._lock, self.bytes_decoded = threading.Lock(), 0
+
+    def _load(self, key: Key) -> NDArray[Any]:
+        chunk = self._source.read_chunk(key)
+        with self._lock:
+            self.bytes_decoded += chunk.nbytes
+        return chunk
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -101,41 +110,3 @@ def _common(window: slice, start: int, size: int) -> Slices:
     """What a window and a chunk have in common along an axis, as the window and as the chunk counts."""
     first, last = max(window.start, start), min(window.stop, start + size)
     return slice(first - window.start, last - window.start), slice(first - start, last - start)
-
-
-class _Kept:
-    """Chunks by key, each loaded once by whoever asks first; those used longest ago go when they take too much."""
-
-    def __init__(self, load: Callable[[Key], NDArray[Any]], limit: int) -> None:
-        self._load, self._limit = load, limit
-        self._chunks: OrderedDict[Key, Future[NDArray[Any]]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: Key) -> NDArray[Any]:
-        with self._lock:
-            future = self._chunks.get(key)
-            is_first = future is None
-            if future is None:
-                future = self._chunks[key] = Future()
-            self._chunks.move_to_end(key)
-        if is_first:
-            self._fill(key, future)
-        return future.result()
-
-    def _fill(self, key: Key, future: Future[NDArray[Any]]) -> None:
-        try:
-            chunk = self._load(key)
-        except BaseException as error:
-            with self._lock:
-                del self._chunks[key]
-            future.set_exception(error)
-            return
-        future.set_result(chunk)
-        with self._lock:
-            self._bytes += chunk.nbytes
-            for old in list(self._chunks):
-                if self._bytes <= self._limit:
-                    break
-                if self._chunks[old].done() and old != key:
-                    self._bytes -= self._chunks.pop(old).result().nbytes

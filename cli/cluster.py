@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import pydoc
 import signal
 import time
 import uuid
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import CancelledError, Client, Future, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed.comm.addressing import get_address_host_port
 from distributed.scheduler import KilledWorker
 
 import warpkit as wk
@@ -33,6 +35,10 @@ _SECONDS_BETWEEN_COUNTS = 1.0
 _SECONDS_FOR_ANSWER = 30
 # A worker that was given up may live a little longer than its connection, and still hold the file that it writes.
 _BUSY_TRIES, _SECONDS_BETWEEN_TRIES = 20, 0.25
+
+
+class LostError(Exception):
+    """The scheduler is gone with what was sent to it."""
 
 
 class Order(NamedTuple):
@@ -54,7 +60,7 @@ class Workshop(WorkerPlugin):  # type: ignore[misc]
 
     def setup(self, worker: Any) -> None:
         if wk.__version__ != self._version:
-            raise RuntimeError(f"a worker has warpkit {wk.__version__}, not {self._version}")
+            raise RuntimeError(f"warpkit is {wk.__version__} here, not {self._version}")  # told by a worker that comes later
         if self._is_local:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: what was begun is finished
         self._threads_before = wk.get_num_threads()
@@ -80,6 +86,15 @@ def make_group(workshop: str, group: list[Order]) -> list[Outcome]:
     return list(run_bounded(make, group, min(len(group), 1 + _READERS_AND_WRITERS)))
 
 
+def check_address(scheduler: str) -> None:
+    """Refuse what can be no address; to look for it would take a minute."""
+    if scheduler != "local":
+        try:
+            get_address_host_port(scheduler)
+        except ValueError as error:
+            raise click.UsageError(f"--scheduler is local or an address such as tcp://10.0.0.1:8786: {error}") from None
+
+
 def make_on_cluster(
     scheduler: str, processes: int, maker: Maker, count: int, items: Iterable[Item]
 ) -> Generator[Outcome, None, None]:
@@ -92,18 +107,10 @@ def make_on_cluster(
     Raises
     ------
     click.ClickException
-        If the scheduler does not answer, its workers cannot run warpkit, or it is lost on the way.
+        If the scheduler does not answer, has no workers or one without this version of warpkit, or is lost on the way.
     """
-    with _client(scheduler, processes) as client:
-        workshop = Workshop(maker.recipe, is_local=scheduler == "local")
-        with _told(scheduler):
-            client.wait_for_workers(1, timeout=_SECONDS_FOR_ANSWER)
-            client.register_plugin(workshop)
-        try:
-            yield from _outcomes(scheduler, client, workshop.name, maker, items, count)
-        finally:
-            with contextlib.suppress(Exception):  # with the scheduler gone, so are its plugins
-                client.unregister_worker_plugin(workshop.name)
+    with _client(scheduler, processes) as client, _workshop(scheduler, client, maker.recipe) as workshop:
+        yield from _outcomes(scheduler, client, workshop, maker, items, count)
 
 
 def _outcomes(
@@ -122,6 +129,8 @@ def _outcomes(
                 return list(future.result())
             except KilledWorker:  # something in the group kills workers
                 return [make_apart(partial(maker.make, is_new=is_new), item) for item, is_new in group]
+            except (CancelledError, OSError):  # from the client: errors of pictures are outcomes
+                raise LostError from None
 
     try:
         for group in _groups(items, size):
@@ -134,7 +143,8 @@ def _outcomes(
         while sent:
             yield from next_outcomes()
     finally:
-        client.cancel(list(sent))
+        if _is_connected(client):
+            client.cancel(list(sent))
 
 
 def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -149,20 +159,22 @@ class _Capacity:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._counted = float("-inf")
-        self._groups = 0
+        self._groups = _GROUPS_PER_THREAD
 
     @property
     def groups(self) -> int:
         if time.monotonic() - self._counted > _SECONDS_BETWEEN_COUNTS:
-            threads = sum(self._client.nthreads().values())
-            self._groups = max(1, threads) * _GROUPS_PER_THREAD
+            with contextlib.suppress(OSError):  # of a lost scheduler, which results will tell
+                threads = sum(self._client.nthreads().values())
+                self._groups = max(1, threads) * _GROUPS_PER_THREAD
             self._counted = time.monotonic()
         return self._groups
 
 
 @contextlib.contextmanager
 def _client(scheduler: str, processes: int) -> Iterator[Client]:
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # lost workers are no news: their groups are made again
+    for name in ("distributed", "distributed.client"):  # lost workers are no news, and a lost scheduler is told once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         with _told(scheduler):
             address: Any = scheduler
@@ -178,10 +190,47 @@ def _client(scheduler: str, processes: int) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
+def _workshop(scheduler: str, client: Client, recipe: tuple[MapFor, Settings]) -> Iterator[str]:
+    """The name of a workshop that all workers have until the end."""
+    workshop = Workshop(recipe, is_local=scheduler == "local")
+    with _told(scheduler):
+        _check_workers(client)
+    try:
+        with _told(scheduler):
+            client.register_plugin(workshop)
+        yield workshop.name
+    finally:
+        if _is_connected(client):
+            with contextlib.suppress(Exception):  # workers that could not set it up have nothing to take down
+                client.unregister_worker_plugin(workshop.name)
+
+
+def _check_workers(client: Client) -> None:
+    """That there are some, and that they have our version: one that lacks it could not even unpickle what would tell."""
+    try:
+        client.wait_for_workers(1, timeout=_SECONDS_FOR_ANSWER)
+    except TimeoutError:
+        raise RuntimeError(f"has no workers: none came within {_SECONDS_FOR_ANSWER} seconds") from None
+    for worker, version in client.run(pydoc.locate, "warpkit.__version__").items():
+        if version != wk.__version__:
+            found = "no warpkit" if version is None else f"warpkit {version}"
+            raise RuntimeError(f"its worker {worker} has {found}; {wk.__version__}, as here, is needed")
+
+
+def _is_connected(client: Client) -> bool:
+    """Whether there is a scheduler to talk to; to wait for one that is lost would take minutes."""
+    return bool(client.status == "running")
+
+
+@contextlib.contextmanager
 def _told(scheduler: str) -> Iterator[None]:
     """What Dask raises, as an error of the run."""
     try:
         yield
+    except LostError:
+        reason = "the connection to it was lost"
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise click.ClickException(f"--scheduler {scheduler}: {reason}; --resume goes on") from None
+    else:
+        return
+    raise click.ClickException(f"--scheduler {scheduler}: {reason}")

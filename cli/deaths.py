@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .making import Outcome
 from .worklist import Item
-from .writing import leftover_names, temporary_name
+from .writing import leftover_names, temporary_name, was_left
 
 _FOLDERS_REMEMBERED = 1024
 
@@ -28,8 +28,8 @@ def begun_sources(items: Iterable[Item]) -> set[Path]:
     leftovers = lru_cache(_FOLDERS_REMEMBERED)(leftover_names)
 
     def was_begun(item: Item) -> bool:
-        names = leftovers(item.target.parent)
-        return bool(names) and temporary_name(item.target).name in names
+        names, temporary = leftovers(item.target.parent), temporary_name(item.target)
+        return bool(names) and temporary.name in names and was_left(temporary)
 
     return {item.source for item in items if not item.problem and was_begun(item)}
 

@@ -40,7 +40,7 @@ class Report:
         try:
             self._file.write(json.dumps(outcome.record()).encode() + b"\n")
         except OSError as error:
-            raise click.ClickException(f"--report {self._path}: {error.strerror}; stopped") from None
+            raise click.ClickException(f"--report {self._path}: {error.strerror}") from None
 
     def close(self) -> None:
         self._file.close()

@@ -16,7 +16,7 @@ from .errors import PictureError
 from .journal import Log, Report
 from .making import Outcome
 from .motion import Motion, Plan
-from .pipeline import run_bounded
+from .pipeline import run_in_order
 from .pyramid import halved, halving_bytes
 from .tile_runs import Tile, TileWarper, tiles_of
 from .worklist import Item
@@ -157,6 +157,11 @@ class _Run:
             target.begin(self._job(inverse_map, shape), resume=resume)
             _run_tiles(self._outcomes(target, warper, threads), Log(log, _count(target, self._tile), "tile"))
             target.finish(source, inverse_map)
+        sizes |= {
+            "bytes_read": source.bytes_read,
+            "bytes_decoded": warper.bytes_decoded,
+            "bytes_written": target.bytes_written,
+        }
         return Outcome(self.item, "done", round(time.perf_counter() - start, 6), **sizes)
 
     def _outcomes(self, target: Any, warper: TileWarper, threads: int) -> Generator[Outcome, None, None]:
@@ -170,13 +175,13 @@ class _Run:
                 with warper.made(tile) as pixels:
                     target.write(tile, pixels)
             else:
-                target.write(tile, halved(target.twice_as_fine(tile)))
+                target.write(tile, halved(target.twice_as_fine(tile), has_alpha=warper.is_weighted))
             return Outcome(self.item, "done", time.perf_counter() - start)
 
-        fitting = max(1, self._memory // 2 // halving_bytes(self._tile, warper.bytes_per_pixel))
+        fitting = max(1, self._memory // 2 // halving_bytes(self._tile, warper.bytes_per_wide_pixel))
         for level, shape in enumerate(target.shapes):
             tiles = tiles_of(level, target.planes, self._tile, shape)
-            yield from run_bounded(make, tiles, threads if level == 0 else min(threads, fitting))
+            yield from run_in_order(make, tiles, threads if level == 0 else min(threads, fitting))
 
     def _job(self, inverse_map: Transform, shape: tuple[int, int]) -> dict[str, Any]:
         """What must be the same for tiles of an earlier run to be of use."""

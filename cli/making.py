@@ -49,6 +49,9 @@ class Outcome(NamedTuple):
     frames: int = 1
     notes: tuple[str, ...] = ()
     error: str | None = None
+    bytes_read: int | None = None  # of large pictures, as stored
+    bytes_decoded: int | None = None
+    bytes_written: int | None = None
     disk_full: bool = False
     busy: bool = False  # another process is writing the output
 

@@ -22,10 +22,17 @@ def halving_bytes(tile: int, bytes_per_pixel: int) -> int:
     return 28 * tile * tile * bytes_per_pixel
 
 
-def halved(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Means over 2 x 2 pixels of (rows, columns, ...), rounded to even for integers; over what there is at odd ends."""
+def halved(pixels: NDArray[Any], *, has_alpha: bool = False) -> NDArray[Any]:
+    """Means over 2 x 2 pixels of (rows, columns, ...), rounded to even for integers; over what there is at odd ends.
+
+    Where the last channel is alpha, colours count by it.
+    """
     import numpy as np
 
+    from warpkit.weighted import premultiplied, unpremultiplied
+
+    if has_alpha:
+        return unpremultiplied(halved(premultiplied(pixels)), pixels.dtype)
     rows, columns = pixels.shape[:2]
     # A last row that stands for itself twice does not change the mean.
     even = np.pad(pixels, [(0, rows % 2), (0, columns % 2), *[(0, 0)] * (pixels.ndim - 2)], mode="edge")

@@ -73,6 +73,8 @@ class TileWarper:
     Half of them are for chunks of the source that are kept, the other half for what ``threads`` tiles need: the tile, as pixels
     and encoded, the window that it is made from, and the chunks that the window is cut from. A tile that needs more than its
     share is made in smaller parts.
+
+    Where the source has alpha, colours are weighted by it, as :func:`warpkit.warp_alpha` does; not by nearest neighbours.
     """
 
     def __init__(
@@ -80,14 +82,23 @@ class TileWarper:
         tile: int, memory: int, cores: int, threads: int, options: dict[str, Any],
     ) -> None:  # fmt: skip
         self._source, self._layout, self._shape = source, source.layout, shape
+        self.is_weighted = source.has_alpha and options["interpolation"] != "nearest"
         self._map, self._tile, self._options = inverse_map, tile, options
         self.bytes_per_pixel = self._layout.bytes_per_pixel
-        self._tile_bytes = 2 * min(tile, shape[0]) * min(tile, shape[1]) * self._layout.bytes_per_pixel
+        wide = 4 * (8 if self._layout.dtype.itemsize > 2 else 4) if self.is_weighted else 0
+        self.bytes_per_wide_pixel = self.bytes_per_pixel + wide
+        # as pixels, encoded, and as many more as may wait, encoded, for their turn; with alpha, sums and averages
+        self._tile_bytes = (4 * self.bytes_per_pixel + 6 * wide) * min(tile, shape[0]) * min(tile, shape[1])
         self._window_limit = memory // 2 // threads - self._tile_bytes
         self._budget = Budget(memory // 2)
         self._cores = threading.BoundedSemaphore(cores)
         self._reader = ChunkReader(source, memory // 2)
         self._windows = lru_cache(_TILES_REMEMBERED)(self._find_windows)
+
+    @property
+    def bytes_decoded(self) -> int:
+        """Of the source so far, as pixels."""
+        return self._reader.bytes_decoded
 
     def close(self) -> None:
         self._reader.close()
@@ -116,14 +127,19 @@ class TileWarper:
         import numpy as np
 
         import warpkit as wk
+        from warpkit.weighted import premultiplied, unpremultiplied
 
         nothing = np.empty((0, 0, *self._layout.pixel), self._layout.dtype)
         read = nothing if window is None else self._reader.read(plane, window)
+        options = {
+            **self._options, "window": window, "image_shape": self._layout.shape, "output_shape": self._shape,
+        }  # fmt: skip
         with self._cores:
-            return wk.warp_part(
-                read, self._map, part,
-                window=window, image_shape=self._layout.shape, output_shape=self._shape, **self._options,
-            )  # fmt: skip
+            if not self.is_weighted:
+                return wk.warp_part(read, self._map, part, **options)
+            del options["cval"]  # what lies outside is transparent
+            warped = wk.warp_part(premultiplied(read), self._map, part, **options)
+            return unpremultiplied(warped, self._layout.dtype)
 
     def _find_windows(self, row: int, column: int) -> list[tuple[Slices, Slices | None]]:
         """The parts that a tile is made in, and what of the source each needs."""
@@ -154,8 +170,8 @@ class TileWarper:
             return 0
         *blocks, chunk_rows, chunk_columns = self._source.chunk
         whole_rows, whole_columns = (_rounded(s, size) for s, size in zip(window, (chunk_rows, chunk_columns), strict=True))
-        read = math.prod(int(s.stop - s.start) for s in window)
-        return (read + math.prod(blocks) * whole_rows * whole_columns) * self._layout.bytes_per_pixel
+        read = math.prod(int(s.stop - s.start) for s in window) * self.bytes_per_wide_pixel
+        return read + math.prod(blocks) * whole_rows * whole_columns * self.bytes_per_pixel
 
 
 def _rounded(span: slice, size: int) -> int:

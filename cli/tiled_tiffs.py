@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
+from .big_tiff import BYTES, HEADER_BYTES, LONG, LONG8, SHORT, Tag, directories, header
 from .chunked import Key, Layout
 from .errors import PictureError
-from .tile_log import TileLog
-from .tile_runs import Tile, tiles_of
+from .tile_file import TileFile
+from .tile_runs import Tile
 from .writing import temporary_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SEPARATE = 2  # channels one after another
+_INTERLEAVED, _SEPARATE = 1, 2  # channels within a pixel, or one after another
 _MINISBLACK, _RGB, _YCBCR = 1, 2, 6
-_JPEG = 7
+_JPEG, _ZLIB = 7, 8
+_NO_PREDICTOR, _HORIZONTAL = 1, 2
+_UNSPECIFIED, _UNASSOCIATED_ALPHA = 0, 2  # extra channels
+_SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 _ORIENTATION, _ICC = 274, 34675
 _TILE_STEP = 16  # TIFF's tiles are multiples of it
 
@@ -52,8 +56,11 @@ class TiffSource:
         rows, columns = (first.tilelength, first.tilewidth) if first.is_tiled else (first.rowsperstrip, first.imagewidth)
         self._segment = min(rows, first.imagelength), columns
         self.chunk = ((1,) if names else ()) + self._segment
+        self.extra_channels = list(first.extrasamples)
+        self.has_alpha = first.photometric == _RGB and self.extra_channels == [_UNASSOCIATED_ALPHA]
         self.profile = first.tags[_ICC].value if _ICC in first.tags else None
         self._lock = threading.Lock()
+        self.bytes_read = 0
 
     def close(self) -> None:
         self._file.close()
@@ -82,6 +89,7 @@ class TiffSource:
         with self._lock:
             self._file.filehandle.seek(page.dataoffsets[index])
             data = self._file.filehandle.read(page.databytecounts[index])
+            self.bytes_read += len(data)
         tables = {"jpegtables": page.jpegtables} if page.jpegtables is not None else {}
         return page.decode(data, index, **tables)[0]
 
@@ -112,7 +120,7 @@ def _refuse_what_is_lost(page: Any) -> None:
 class TiffTarget:
     """A BigTIFF file in compressed tiles, a page for each plane.
 
-    Tiles are kept, encoded, in a file beside the output as they come. At the end they are put in order.
+    Tiles go into the file in the order of :func:`tiles_of`; the directories that say where they are follow at the end.
     """
 
     def __init__(self, path: Path, layout: Layout, shape: tuple[int, int], tile: int) -> None:
@@ -121,66 +129,72 @@ class TiffTarget:
         self._path, self._layout, self._tile = path, layout, tile
         self.shapes = [shape]
         self.planes = layout.planes()
-        self._log = TileLog(temporary_name(path).with_suffix(".tiles"))
-        self._ordered = {
-            tile: number
-            for number, tile in enumerate(
-                Tile(0, plane, t.row, t.column) for plane in self.planes for t in tiles_of(0, [()], self._tile, shape)
-            )
-        }
+        self._pages = {plane: page for page, plane in enumerate(self.planes)}
+        self._file = TileFile(temporary_name(path), HEADER_BYTES)
 
     def exists(self) -> bool:
         return os.path.lexists(self._path)
 
     def begin(self, job: dict[str, Any], *, resume: bool) -> None:
         """See :class:`ZarrTarget`."""
-        self._log.begin(job, resume=resume)
+        self._file.begin(job, resume=resume)
+
+    def _number(self, tile: Tile) -> int:
+        across = -(-self.shapes[0][1] // self._tile)
+        return (tile.row * across + tile.column) * len(self.planes) + self._pages[tile.plane]
+
+    @property
+    def bytes_written(self) -> int:
+        return self._file.bytes_written
 
     def has(self, tile: Tile) -> bool:
-        return self._ordered[tile] in self._log.places
+        return self._number(tile) < len(self._file.places)
 
     def write(self, tile: Tile, pixels: NDArray[Any]) -> None:
-        self._log.add(self._ordered[tile], self._encoded(pixels))
+        self._file.put(self._number(tile), self._encoded(pixels))
 
     def _encoded(self, pixels: NDArray[Any]) -> bytes:
         """zlib's stream of a whole tile, after TIFF's horizontal predictor for integers."""
         import numpy as np
 
-        whole = np.zeros((self._tile, self._tile, *self._layout.pixel), self._layout.dtype)
+        whole = np.zeros((self._tile, self._tile, *self._layout.pixel), self._layout.dtype.newbyteorder("<"))
         whole[: pixels.shape[0], : pixels.shape[1]] = pixels
         if whole.dtype.kind in "ui":
             whole[:, 1:] -= whole[:, :-1].copy()
         return zlib.compress(whole.data, 1)
 
     def finish(self, source: Any, inverse_map: Any) -> None:
-        """Put the tiles in order, and give the file its name."""
-        temporary = temporary_name(self._path)
-        with _told():
-            with tifffile.TiffWriter(temporary, bigtiff=True) as writer:
-                for first in range(0, len(self._ordered), len(self._ordered) // len(self.planes)):
-                    count = len(self._ordered) // len(self.planes)
-                    writer.write(
-                        (self._log.read(number) for number in range(first, first + count)),
-                        shape=(*self.shapes[0], *self._layout.pixel), dtype=self._layout.dtype, tile=(self._tile, self._tile),
-                        compression="zlib", predictor=self._layout.dtype.kind in "ui",
-                        iccprofile=getattr(source, "profile", None), metadata=None, software=False,
-                        **_photometric(self._layout),
-                    )  # fmt: skip
-            with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
-        self._log.remove()
+        """Say where the tiles are, and give the file its name."""
+        places = self._file.places
+        pages = [self._tags(source, places[page :: len(self.planes)]) for page in range(len(self.planes))]
+        first, directories_of_pages = directories(pages, self._file.end)
+        self._file.finish(header(first), directories_of_pages, self._path)
 
     def close(self) -> None:
         """See :class:`ZarrTarget`."""
-        self._log.close()
+        self._file.close()
 
-
-def _photometric(layout: Layout) -> dict[str, Any]:
-    is_colour = layout.channels in (3, 4) and layout.dtype.itemsize <= 2
-    options: dict[str, Any] = {"photometric": "rgb" if is_colour else "minisblack"}
-    if layout.channels is not None:
-        options["planarconfig"] = "contig"
-    if is_colour and layout.channels == 4:
-        options["extrasamples"] = ["unassalpha"]
-    return options
+    def _tags(self, source: Any, places: list[tuple[int, int]]) -> list[Tag]:
+        (rows, columns), samples, dtype = self.shapes[0], self._layout.channels or 1, self._layout.dtype
+        is_colour = samples in (3, 4) and dtype.itemsize <= 2
+        own_extra = [_UNASSOCIATED_ALPHA] * (samples - 3) if is_colour else [_UNSPECIFIED] * (samples - 1)
+        extra = getattr(source, "extra_channels", own_extra) if is_colour else own_extra
+        profile = getattr(source, "profile", None)
+        tags = [
+            Tag(256, LONG, [columns]),
+            Tag(257, LONG, [rows]),
+            Tag(258, SHORT, [8 * dtype.itemsize] * samples),
+            Tag(259, SHORT, [_ZLIB]),
+            Tag(262, SHORT, [_RGB if is_colour else _MINISBLACK]),
+            Tag(277, SHORT, [samples]),
+            Tag(284, SHORT, [_INTERLEAVED]),
+            Tag(317, SHORT, [_HORIZONTAL if dtype.kind in "ui" else _NO_PREDICTOR]),
+            Tag(322, LONG, [self._tile]),
+            Tag(323, LONG, [self._tile]),
+            Tag(324, LONG8, [offset for offset, _ in places]),
+            Tag(325, LONG8, [length for _, length in places]),
+            Tag(338, SHORT, extra),
+            Tag(339, SHORT, [_SAMPLE_FORMATS[dtype.kind]] * samples),
+            Tag(_ICC, BYTES, profile or b""),
+        ]
+        return [tag for tag in tags if tag.values]

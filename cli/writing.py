@@ -64,12 +64,40 @@ def _told() -> Iterator[None]:
         raise kind(f"cannot be written: {error.strerror or error}") from None
 
 
+def sync_folder(top: str) -> None:
+    """Wait until all files and folders below are on the disk, under their names; Windows has no such thing for folders."""
+    if os.name == "nt":
+        return
+    for folder, _, files in os.walk(top):
+        for name in (*files, "."):
+            handle = os.open(os.path.join(folder, name), os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
 def leftover_names(folder: Path) -> frozenset[str]:
     """Names of temporary files in a folder: of processes that died, and of those that write into it now."""
     try:
         return frozenset(name for name in os.listdir(folder) if name.startswith(PREFIX))
     except OSError:
         return frozenset()
+
+
+def was_left(temporary: Path) -> bool:
+    """Whether a temporary file is of a process that died: one that lives has it locked."""
+    try:
+        handle = os.open(temporary, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _own(handle, temporary)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def temporary_name(path: Path) -> Path:

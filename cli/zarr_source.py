@@ -21,13 +21,16 @@ class ZarrSource:
     """An array, or the highest resolution of an OME-Zarr group (0.4 in Zarr 2, 0.5 in Zarr 3).
 
     Axes come from the group's metadata or the array's dimension names, and end in y, x. Without them an array is (y, x),
-    (y, x, up to 4 channels), or planes (..., y, x).
+    (y, x, up to 4 channels), or planes (..., y, x). Zarr does not say what channels mean: none is taken for alpha.
     """
+
+    has_alpha = False
 
     def __init__(self, name: str) -> None:
         self.is_remote = is_url(name)
         with store_errors("opened"):
-            opened = zarr.open(open_store(name, read_only=True), mode="r")
+            self._store = open_store(name, read_only=True)
+            opened = zarr.open(self._store, mode="r")
             self.attributes = ome.attributes_of(dict(opened.attrs))
             self._array = _highest(opened, self.attributes)
         axes = _axes(self._array, self.attributes)
@@ -51,6 +54,11 @@ class ZarrSource:
             else:
                 pixels = np.asarray(self._array[place])
         return np.ascontiguousarray(pixels, self.layout.dtype)
+
+    @property
+    def bytes_read(self) -> int:
+        """As stored."""
+        return self._store.bytes_read
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from zarr.storage import FsspecStore, LocalStore
+from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from .errors import PictureError
 
@@ -15,10 +15,27 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
-def open_store(name: str, *, read_only: bool = False) -> Any:
+class CountingStore(WrapperStore):  # type: ignore[misc]
+    """A store that counts the bytes that are read and written; Zarr calls it from one thread."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.bytes_read = self.bytes_written = 0
+
+    async def get(self, *place: Any, **options: Any) -> Any:
+        found = await super().get(*place, **options)
+        self.bytes_read += 0 if found is None else len(found)
+        return found
+
+    async def set(self, key: str, value: Any) -> None:
+        await super().set(key, value)
+        self.bytes_written += len(value)
+
+
+def open_store(name: str, *, read_only: bool = False) -> CountingStore:
     if is_url(name):
-        return FsspecStore.from_url(name, read_only=read_only)
-    return LocalStore(name, read_only=read_only)
+        return CountingStore(FsspecStore.from_url(name, read_only=read_only))
+    return CountingStore(LocalStore(name, read_only=read_only))
 
 
 @contextlib.contextmanager

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import zarr
+from zarr.codecs import ZstdCodec
 
 from . import ome
 from .chunked import Layout
 from .errors import PictureError
 from .pyramid import level_shapes
 from .tile_runs import Tile, part_of
-from .writing import locked, temporary_name
+from .writing import locked, sync_folder, temporary_name
 from .zarr_stores import is_url, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _UNFINISHED = "warpkit-unfinished"  # the attribute of a group that is being wri
 
 
 class ZarrTarget:
-    """An OME-Zarr group with a pyramid, written tile by tile; a tile is a chunk, and one that is there is finished.
+    """An OME-Zarr group with a pyramid, written tile by tile; a tile is a chunk, and one that can be read is finished.
 
     A folder grows beside ``name`` and is renamed at the end. Behind a URL, which cannot be renamed, the group is there from the
     beginning, but becomes an OME-Zarr picture, by its metadata, only at the end.
@@ -39,6 +40,7 @@ class ZarrTarget:
         self._name, self._tile = name.rstrip("/"), tile
         self._place = self._name if is_url(name) else os.fspath(temporary_name(Path(self._name)))
         self._lock, self._stack = Path(f"{self._place}.lock"), contextlib.ExitStack()
+        self._store = open_store(self._place)
         self._layout = layout
         self.shapes = level_shapes(shape, tile)
         self.planes = layout.planes()
@@ -69,10 +71,10 @@ class ZarrTarget:
             raise PictureError("was begun with other options or another input; without --resume it is begun anew")
         with store_errors("written"), zarr.config.set({"array.write_empty_chunks": True}):
             if begun is None:
-                group = zarr.create_group(open_store(self._place), overwrite=True, attributes={_UNFINISHED: job})
+                group = zarr.create_group(self._store, overwrite=True, attributes={_UNFINISHED: job})
                 self._arrays = [self._create(group, level) for level in range(len(self.shapes))]
             else:
-                group = zarr.open_group(open_store(self._place), mode="r+")
+                group = zarr.open_group(self._store, mode="r+")
                 self._arrays = [
                     group[str(level)] if str(level) in group else self._create(group, level)
                     for level in range(len(self.shapes))
@@ -84,6 +86,7 @@ class ZarrTarget:
         return group.create_array(
             str(level), shape=(*self._layout.leading, *channels, *self.shapes[level]), dtype=self._layout.dtype,
             chunks=(*(1 for _ in self._layout.leading), *channels, self._tile, self._tile), dimension_names=self._axes(),
+            compressors=ZstdCodec(checksum=True),
         )  # fmt: skip
 
     def _axes(self) -> list[str]:
@@ -107,13 +110,28 @@ class ZarrTarget:
                 if all(part.isdecimal() for part in place):
                     yield Tile(level, tuple(map(int, place[:leading])), int(place[-2]), int(place[-1]))
 
+    @property
+    def bytes_written(self) -> int:
+        return self._store.bytes_written
+
     def has(self, tile: Tile) -> bool:
-        return tile in self._finished
+        """Whether a tile is there, and whole: on this machine, a power cut may have left a part of it."""
+        return tile in self._finished and (is_url(self._name) or self._can_be_read(tile))
+
+    def _can_be_read(self, tile: Tile) -> bool:
+        with contextlib.suppress(Exception):  # whatever a damaged chunk provokes in its codec
+            self._arrays[tile.level][self._place_of(tile)]
+            return True
+        return False
+
+    def _place_of(self, tile: Tile) -> tuple[int | slice, ...]:
+        rows_and_columns = part_of(tile, self._tile, self.shapes[tile.level])
+        return (*tile.plane, *(slice(None) for _ in self._layout.pixel), *rows_and_columns)
 
     def write(self, tile: Tile, pixels: NDArray[Any]) -> None:
         import numpy as np
 
-        place = (*tile.plane, *(slice(None) for _ in self._layout.pixel), *part_of(tile, self._tile, self.shapes[tile.level]))
+        place = self._place_of(tile)
         with store_errors("written"):
             self._arrays[tile.level][place] = np.moveaxis(pixels, -1, 0) if self._layout.pixel else pixels
 
@@ -132,9 +150,10 @@ class ZarrTarget:
     def finish(self, source: Any, inverse_map: Transform) -> None:
         """Give the pyramid its metadata and its name."""
         with store_errors("written"):
-            group = zarr.open_group(open_store(self._place), mode="r+")
+            group = zarr.open_group(self._store, mode="r+")
             group.attrs.put({"ome": self._described(source, inverse_map)})
             if not is_url(self._name):
+                sync_folder(self._place)
                 self._rename()
                 self._lock.unlink()
 

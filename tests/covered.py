@@ -26,6 +26,7 @@ LEFT_OUT = (
     "test_concurrency.py",
     "test_cuda.py",
     "test_cuda_lacks.py",
+    "test_cuda_parts.py",
     "test_cuda_ptx.py",
     "test_cuda_torch.py",
     "test_examples.py",
@@ -86,7 +87,9 @@ PLAIN = (
     *(f"--ignore=tests/{name}" for name in LEFT_OUT),
     *(f"--deselect=tests/{name}" for name in TOO_SLOW),
 )
-SIMULATED = ("tests/test_cuda.py", "tests/test_cuda_lacks.py", "tests/test_cuda_torch.py", "tests/test_gpu_door.py")
+SIMULATED = tuple(
+    f"tests/{name}.py" for name in ("test_cuda", "test_cuda_parts", "test_cuda_lacks", "test_cuda_torch", "test_gpu_door")
+)
 COMPILED = (
     "tests/test_kernel_cache.py::test_a_damaged_cache_costs_a_compilation",
     "tests/test_kernel_cache.py::test_without_any_writable_folder_every_process_compiles",

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.skipif(not (IS_SIMULATOR or cuda.is_available()), reaso
 
 LACKING = {
     "warp_normal_equations": "registration runs on the CPU",
-    "warp_part": "parts of pictures larger than the memory come from the host",
     "warp_weighted": "weights are multiplied by NumPy",
     "warp_alpha": "weights are multiplied by NumPy",
 }

@@ -65,10 +65,8 @@ def numba_type(value):
     """The type that Numba would give a launch's argument."""
     if isinstance(value, np.dtype):
         return types.Array(getattr(types, value.name), 1, "C")
-    if isinstance(value, tuple) and type(value) is tuple:
-        return types.UniTuple(numba_type(value[0]), len(value))
     if isinstance(value, tuple):
-        return types.NamedUniTuple(types.int64, len(value), type(value))
+        return types.BaseTuple.from_types(tuple(map(numba_type, value)), type(value))
     return types.int64 if isinstance(value, int) else getattr(types, np.dtype(type(value)).name)
 
 

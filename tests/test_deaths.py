@@ -12,6 +12,7 @@ from command import invoke, leftovers, names
 from warpkit_cli import deaths
 from warpkit_cli.making import Outcome
 from warpkit_cli.worklist import Item
+from warpkit_cli.writing import locked
 
 pytestmark = [
     pytest.mark.usefixtures("five_pictures"),
@@ -94,3 +95,6 @@ def test_how_a_child_ended_is_told() -> None:
 def test_nothing_is_suspected_where_nothing_died() -> None:
     items = [Item(Path("in/0.png"), Path("none/0.png")), Item(Path("in/1.png"), Path("in/1.png"))]
     assert deaths.begun_sources(items) == set()
+    Path("out").mkdir()
+    with locked(deaths.temporary_name(Path("out/2.png"))):  # by a worker that lives
+        assert deaths.begun_sources([Item(Path("in/2.png"), Path("out/2.png"))]) == set()

@@ -26,9 +26,9 @@ MODES = ("constant", "fill", "edge", "symmetric", "reflect", "wrap")
 class Source:
     """An array that notes what is read of it, and refuses what must not be."""
 
-    def __init__(self, array, allowed=None):
+    def __init__(self, array, allowed=None, chunks=None):
         self.array, self.shape, self.dtype, self.ndim = array, array.shape, array.dtype, array.ndim
-        self.allowed, self.read = allowed, []
+        self.allowed, self.read, self.chunks = allowed, [], chunks
 
     def __getitem__(self, where):
         rows, columns = (axis.indices(size)[:2] for axis, size in zip(where[:2], self.shape, strict=False))
@@ -118,6 +118,13 @@ def test_shapes_chunks_and_types():
     assert warpkit_dask.warp(chunked(GREY), AFFINE, OUTPUT).name != warpkit_dask.warp(chunked(GREY), PROJECTIVE, OUTPUT).name
 
 
+def test_any_byte_order_is_read_and_the_machines_is_made():
+    warped = warpkit_dask.warp(chunked(COLOUR.astype(COLOUR.dtype.newbyteorder())), AFFINE, OUTPUT, 40)
+    found = warped.compute(scheduler="sync")
+    assert found.dtype == warped.dtype == COLOUR.dtype
+    assert np.array_equal(found, wk.warp(COLOUR, AFFINE, OUTPUT))
+
+
 def test_the_result_is_an_array_like_others():
     warped = warpkit_dask.warp(chunked(GREY), AFFINE, OUTPUT, 30)
     whole = wk.warp(GREY, AFFINE, OUTPUT)
@@ -158,6 +165,83 @@ def test_files_are_not_read_as_a_whole(tmp_path):
         found = warpkit_dask.warp(da.from_array(on_disk, chunks=(8, 8)), AFFINE, OUTPUT, 16)[:16, :16].compute()
     assert np.array_equal(found, wk.warp(GREY, AFFINE, OUTPUT)[:16, :16])
     assert largest.largest <= 16 * 16
+
+
+# --- stored pictures --------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.sampled_from(sorted(FAMILIES)),
+    st.none() | st.tuples(st.integers(5, 40), st.integers(5, 60)),
+    st.tuples(st.integers(20, 90), st.integers(20, 130)),
+    st.sampled_from(MODES),
+    st.sampled_from([0, 1000, 2**20]),
+)
+def test_stored_pictures_have_the_bits_of_whole_ones(family, chunks, output_chunks, mode, keep):
+    source, options = Source(COLOUR, chunks=chunks), {"mode": mode, "cval": 0.5}
+    with dask.config.set(scheduler="sync"):
+        found = warpkit_dask.warp(source, FAMILIES[family], OUTPUT, output_chunks, keep=keep, **options).compute()
+    assert np.array_equal(found, wk.warp(COLOUR, FAMILIES[family], OUTPUT, **options))
+
+
+def test_stored_pictures_under_all_schedulers():
+    whole = wk.warp(GREY, AFFINE, OUTPUT)
+    warped = warpkit_dask.warp(Source(GREY, chunks=(13, 17)), AFFINE, OUTPUT, 32)
+    assert np.array_equal(warped.compute(scheduler="threads", num_workers=4), whole)
+    assert np.array_equal(warped.compute(scheduler="processes", num_workers=2), whole)
+
+
+def test_a_stored_picture_in_zarr(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.create_array(tmp_path / "picture.zarr", shape=GREY.shape, chunks=(16, 16), dtype=">u2")
+    stored[:] = GREY
+    warped = warpkit_dask.warp(stored, PROJECTIVE, OUTPUT)
+    assert (warped.shape, warped.dtype, warped.chunksize) == (OUTPUT, np.uint16, (16, 16))
+    assert np.array_equal(warped.compute(), wk.warp(GREY.astype(np.uint16), PROJECTIVE, OUTPUT))
+
+
+def test_chunks_of_a_stored_picture_are_kept_up_to_a_limit():
+    for keep, most in ((2**20, 24), (0, 200)):
+        source = Source(GREY, chunks=(10, 10))
+        warpkit_dask.warp(source, AFFINE, OUTPUT, 16, keep=keep).compute(scheduler="sync")
+        assert len(set(source.read)) <= 24
+        assert len(set(source.read)) <= len(source.read) <= most
+        assert (len(source.read) > 24) == (keep == 0)
+
+
+def test_only_the_windows_of_what_is_asked_for_are_read():
+    source = Source(GREY)
+    warped = warpkit_dask.warp(source, AFFINE, OUTPUT, 16)
+    assert source.read == []
+    part = (slice(32, 48), slice(48, 64))
+    warped[part].compute(scheduler="sync")
+    rows, columns = wk.source_window(AFFINE, part, GREY.shape)
+    assert source.read == [((rows.start, rows.stop), (columns.start, columns.stop))]
+
+
+@given(st.tuples(st.integers(5, 40), st.integers(5, 60)), st.sampled_from(MODES))
+def test_stored_pictures_by_chunked_fields(chunks, mode):
+    with dask.config.set(scheduler="sync"):
+        found = warpkit_dask.warp(Source(GREY, chunks=(11, 11)), chunked(DISPLACEMENTS), chunks=chunks, mode=mode).compute()
+    assert np.array_equal(found, wk.warp(GREY, wk.DisplacementField(DISPLACEMENTS), mode=mode))
+
+
+def test_tiles_that_are_kept_do_not_change():
+    """Memory is used again for others of its size, but only when no tile or part of one needs it."""
+    larger, shape = wk.Affine.scaling(0.01), (3000, 4000)
+    warped = warpkit_dask.warp(Source(GREY, chunks=(10, 10)), larger, shape, (1500, 2000))
+    whole = wk.warp(GREY, larger, shape)
+
+    def tiles():
+        return dask.compute(*(dask.delayed(tile) for tile in warped.to_delayed().ravel()), scheduler="threads")
+
+    kept = tiles()
+    column = kept[3][:, 3]
+    first, second = kept[0], tiles()[0]
+    del kept
+    again = tiles()
+    assert all(np.array_equal(tile, whole[:1500, :2000]) for tile in (first, second, again[0]))
+    assert np.array_equal(column, whole[1500:, 2003])
 
 
 # --- displacement fields ----------------------------------------------------------------------------------------------------
@@ -206,8 +290,13 @@ def test_fields_that_are_none_are_refused():
 
 def test_arguments_are_checked_before_anything_is_read():
     picture = chunked(GREY)
-    with pytest.raises(TypeError, match="image must be a dask array"):
-        warpkit_dask.warp(GREY, AFFINE)
+    for other in (GREY, "picture", None):
+        with pytest.raises(TypeError, match="image must be a dask array, or an array of a store"):
+            warpkit_dask.warp(other, AFFINE)
+    with pytest.raises(ValueError, match="image must have shape"):
+        warpkit_dask.warp(Source(GREY[0]), AFFINE)
+    with pytest.raises(ValueError, match="keep must not be negative, got -1"):
+        warpkit_dask.warp(Source(GREY), AFFINE, keep=-1)
     with pytest.raises(ValueError, match="image must have shape"):
         warpkit_dask.warp(da.zeros((2, 3, 4, 5)), AFFINE)
     with pytest.raises(ValueError, match="known chunk sizes"):

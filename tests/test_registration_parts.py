@@ -6,19 +6,24 @@ import scipy.linalg
 import scipy.ndimage
 import scipy.optimize
 
-from warpkit.kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, smooth_rows
+import warpkit as wk
+from warpkit.kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TILE, TUKEY, cell_sums, smooth_rows
 from warpkit.kernels.total_variation import dual_rows, median_rows, primal_rows
-from warpkit.registration.models import exponential
+from warpkit.registration import equations
+from warpkit.registration.models import GENERATORS, exponential
+from warpkit.registration.motions import MatrixMotion, SplineMotion
+from warpkit.registration.pyramid import Level
 
 
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (9, 12), (33, 20)])
-def test_smoothing_is_the_binomial_filter(shape, step):
-    picture = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_smoothing_is_the_binomial_filter(dtype, shape, step):
+    picture = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
     out = np.empty((-(-shape[0] // step), -(-shape[1] // step)), np.float32)
-    smooth_rows(picture, step, out, 0, len(out))
+    assert smooth_rows(picture, np.float32(100), np.float32(0.02), step, out, 0, len(out)) == 0
     kernel = np.array([1, 4, 6, 4, 1]) / 16
-    expected = picture.astype(float)
+    expected = 0.02 * (picture.astype(float) - 100)
     for axis in (0, 1):
         expected = scipy.ndimage.correlate1d(expected, kernel, axis, mode="nearest")
     assert np.abs(out - expected[::step, ::step]).max() < 1e-6
@@ -27,13 +32,13 @@ def test_smoothing_is_the_binomial_filter(shape, step):
 @pytest.mark.parametrize("robust", [NO_ROBUST, HUBER, TUKEY])
 def test_cell_sums_are_those_written_out(robust):
     random = np.random.default_rng(robust)
-    channels, rows, columns, cell = 2, 13, 18, 4
+    channels, rows, columns, cell = 2, 13, TILE + 6, 4
     warped, fixed = (random.normal(size=(channels, rows, columns)).astype(np.float32) for _ in range(2))
     warped[0, 5, 6] = warped[1, 0, 0] = fixed[1, 8, 9] = np.nan
     weights = random.uniform(0, 2, (rows, columns)).astype(np.float32)
     lights = np.array([[1.1, 0.2], [0.7, -0.3]], np.float32)
-    sums = np.empty((channels, 4, 5, PRODUCTS))
-    cell_sums(warped, fixed, weights, lights, robust, np.float32(0.8), cell, sums, 0, 4)
+    sums = np.empty((channels, PRODUCTS, 4, -(-columns // cell)))
+    cell_sums(warped, 0, fixed, weights, lights, robust, np.float32(0.8), cell, sums, 0, 4)
     expected = np.zeros_like(sums)
     for c, y, x in np.ndindex(channels, rows, columns):
         if not (0 < y < rows - 1 and 0 < x < columns - 1):
@@ -46,8 +51,40 @@ def test_cell_sums_are_those_written_out(robust):
             continue
         ratio = abs(gain * m[y, x] + bias - f[y, x]) / 0.8
         weight = {NO_ROBUST: 1, HUBER: min(1, 1.345 / ratio), TUKEY: max(0, 1 - (ratio / 4.685) ** 2) ** 2}[robust]
-        expected[c, y // cell, x // cell] += weights[y, x] * weight * np.outer(factors, factors)[np.triu_indices(FACTORS)]
+        expected[c, :, y // cell, x // cell] += weights[y, x] * weight * np.outer(factors, factors)[np.triu_indices(FACTORS)]
     assert np.abs(sums - expected).max() < 1e-4
+    part = np.zeros_like(sums)
+    cell_sums(np.ascontiguousarray(warped[:, 3:9]), 3, fixed, weights, lights, robust, np.float32(0.8), cell, part, 1, 2)
+    assert np.array_equal(part[:, :, 1], sums[:, :, 1])
+
+
+SHAPE, MATRIX = (50, 60), np.array([[1.01, 0.02, 3.0], [-0.02, 0.99, -2.0], [0, 0, 1]])
+HOMOGRAPHY = np.vstack([MATRIX[:2], [1e-4, 2e-4, 1]])
+MOTIONS = {
+    "euclidean": MatrixMotion(MATRIX, GENERATORS["euclidean"], SHAPE),
+    "affine": MatrixMotion(MATRIX, GENERATORS["affine"], SHAPE),
+    "projective": MatrixMotion(HOMOGRAPHY, GENERATORS["projective"], SHAPE),
+    "tps": SplineMotion.on_grid(wk.Projective(HOMOGRAPHY), SHAPE, (3, 4), 1e-4),
+}
+
+
+@pytest.mark.parametrize("model", ["affine", "projective"])
+def test_parts_have_the_sums_of_the_whole(model, monkeypatch):
+    monkeypatch.setattr(equations, "_PART", 500)
+    moving, fixed = np.random.default_rng(0).normal(size=(2, 2, *SHAPE)).astype(np.float32)
+    level = Level(1, moving, fixed, np.empty((0, 0), np.float32))
+    measure, lights = equations.Measure(True, None), np.tile([1.0, 0.0], (2, 1))
+    whole = measure.fit(level, level.warped(MOTIONS[model].at(1)), lights)
+    assert np.array_equal(measure(level, MOTIONS[model], lights).sums, whole.sums)
+
+
+@pytest.mark.parametrize("model", MOTIONS)
+def test_slopes_of_the_parameters_are_central_differences(model):
+    motion = MOTIONS[model]
+    slopes = motion.slopes()
+    for unit, column in zip(1e-3 * np.eye(slopes.shape[1]), slopes.T, strict=True):
+        ahead, back = motion.moved(unit).transform.params, motion.moved(-unit).transform.params
+        assert np.allclose((ahead - back) / 2e-3, column, rtol=1e-4, atol=1e-5)
 
 
 def test_the_exponential_is_scipys():

@@ -7,10 +7,14 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from unittest import mock
 
 import dask
 import pytest
@@ -19,6 +23,7 @@ from command import invoke, leftovers, names
 import warpkit as wk
 from warpkit_cli import cluster
 from warpkit_cli.deaths import make_apart
+from warpkit_cli.journal import Report
 from warpkit_cli.making import Maker, Outcome, Settings
 from warpkit_cli.motion import Motion, Plans
 from warpkit_cli.worklist import Item
@@ -169,16 +174,84 @@ def test_a_local_cluster() -> None:
     assert len(names("out")) == 5
 
 
+# --- stopped ---------------------------------------------------------------------------------------------------------------
+
+
+# A scheduler and its worker of one thread in a process, until that is killed or its input ends.
+SCHEDULER = """
+import sys
+from distributed import LocalCluster
+with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://", memory_limit=0,
+                  dashboard_address=None) as made:
+    print(made.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def own_scheduler() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A scheduler that may be killed, and its address."""
+    with subprocess.Popen([sys.executable, "-c", SCHEDULER], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+
+
+def stopped(scheduler: str, happens: Callable[[], object], reason: str, code: int) -> str:
+    """The last line of a run in which something happens after two pictures; all others are checked."""
+    add, reported = Report.add, itertools.count(1)
+
+    def counted(self: Report, outcome: Outcome) -> None:
+        add(self, outcome)
+        if next(reported) == 2:
+            happens()
+
+    with mock.patch.object(Report, "add", counted):
+        done = invoke("warp", "in", "-o", "out", "--rotate", 7, "--report", "report.jsonl", "--scheduler", scheduler, code=code)
+    made = records("report.jsonl")
+    lines = done.stderr.splitlines()
+    assert lines[:2] == [f"{len(made)} pictures warped", f"{reason}; {5 - len(made)} of 5 not made; --resume goes on"]
+    assert set(made) <= set(names("out"))
+    assert 2 <= len(made) < 5
+    return lines[-1]
+
+
+def assert_completed_by_resume(*arguments: str) -> None:
+    invoke("warp", "in", "-o", "plain", "--rotate", 7)
+    invoke("warp", "in", "-o", "out", "--rotate", 7, "--report", "report.jsonl", "--resume", *arguments)
+    assert names("out") == names("plain")
+    assert all(Path("out", name).read_bytes() == Path("plain", name).read_bytes() for name in names("plain"))
+    reported = [json.loads(line)["output"] for line in Path("report.jsonl").read_text().splitlines()]
+    assert {name.removeprefix("out/") for name in reported} == set(names("plain"))
+
+
+def test_a_lost_scheduler() -> None:
+    with own_scheduler() as (process, address):
+        line = stopped(address, process.kill, "stopped", 1)
+    assert line == f"Error: --scheduler {address}: the connection to it was lost"
+    assert_completed_by_resume()
+
+
+def test_ctrl_c(scheduler: str) -> None:
+    assert stopped(scheduler, partial(signal.raise_signal, signal.SIGINT), "interrupted", 130) == "interrupted"
+    assert_completed_by_resume("--scheduler", scheduler)
+
+
 # --- errors ----------------------------------------------------------------------------------------------------------------
 
 
 def test_what_cannot_be(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ("warp", "in", "-o", "out", "--scheduler", scheduler)
     assert "--workers is for this machine" in invoke(*command, "--workers", 2, code=2).stderr
-    monkeypatch.setattr(wk, "__version__", "99")
-    assert "a worker has warpkit" in invoke(*command, code=1).stderr
+    assert "missing port number in address 'here'" in invoke(*command[:-1], "here", code=2).stderr
+    with monkeypatch.context() as patched:
+        patched.setattr(wk, "__version__", "99")
+        assert "has warpkit 0.1.0; 99, as here, is needed" in invoke(*command, code=1).stderr
+        patched.setattr(cluster.pydoc, "locate", lambda name: None)
+        assert "has no warpkit; 99, as here, is needed" in invoke(*command, code=1).stderr
     monkeypatch.setattr(cluster, "_SECONDS_FOR_ANSWER", 1)
     assert "--scheduler tcp://127.0.0.1:1: " in invoke(*command[:-1], "tcp://127.0.0.1:1", code=1).stderr
+    with distributed.LocalCluster(n_workers=0, protocol="tcp://", dashboard_address=None) as made:
+        assert "has no workers: none came within 1 seconds" in invoke(*command[:-1], made.scheduler_address, code=1).stderr
     assert not Path("out").exists()
 
 

@@ -128,14 +128,16 @@ def not_singular(name: str, matrices: NDArray[np.float64]) -> None:
     """
     largest = np.abs(matrices).max(axis=(-2, -1), keepdims=True)
     scaled = matrices / np.where(largest > 0, largest, 1)
+    # one matrix is that much faster as plain numbers
+    entries = scaled.tolist() if scaled.ndim == 2 else np.moveaxis(scaled, (-2, -1), (0, 1))
     if matrices.shape[-1] == 2:
-        (a, b), (c, d) = np.moveaxis(scaled, (-2, -1), (0, 1))
+        (a, b), (c, d) = entries
         terms = [a * d, -b * c]
     else:
-        (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(scaled, (-2, -1), (0, 1))
+        (a, b, c), (d, e, f), (g, h, i) = entries
         terms = [a * e * i, b * f * g, c * d * h, -c * e * g, -a * f * h, -b * d * i]
     magnitude = sum(abs(term) for term in terms)
-    singular = np.asarray(~(abs(sum(terms)) > SINGULAR * magnitude))
+    singular = np.logical_not(abs(sum(terms)) > SINGULAR * magnitude)
     if singular.any():
         worst = tuple(np.argwhere(singular)[0])
         which = f"{name}[{worst[0]}]" if worst else name

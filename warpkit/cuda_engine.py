@@ -20,8 +20,9 @@ from .kernels.cuda_pull import ADD, MEASURE, Bands
 from .kernels.cuda_sums import FAST
 from .kernels.cuda_target import Memory, flat, launch
 from .kernels.maps import AFFINE, DISPLACEMENT, PROJECTIVE
+from .kernels.rows import WHOLE, Origins, sampling_extent
 from .kernels.stages import Pipeline
-from .kernels.taps import BILINEAR, NEAREST
+from .kernels.taps import BILINEAR, NEAREST, near_range
 from .kernels.weights import largest_sum
 
 BLOCK = (32, 8)  # threads along a row, and rows
@@ -63,6 +64,8 @@ class Problem(NamedTuple):
     fill: float
     phi: tuple[float, ...] = ()  # of kernels with more than two taps
     limits: tuple[float, float] = (-math.inf, math.inf)
+    origins: Origins = WHOLE  # of the output, a part of a larger one, and of the source, a window of a larger picture
+    picture_shape: tuple[int, int] | None = None  # of that picture
 
     @property
     def carrier(self) -> np.dtype[Any]:
@@ -81,16 +84,23 @@ class Problem(NamedTuple):
     def layout(self, source: tuple[int, ...], target: Memory) -> Layout:
         """For a source with these strides and a target (N, rows, columns, C)."""
         _, height, width, channels = self.source.shape
+        picture_height, picture_width = self.picture_shape or (height, width)
         count, rows, columns, _ = target.shape
         points, packed = self.points, self.packed
         length = packed.order.size
+        _, _, reach = sampling_extent(self.interpolation)
+        left, right = near_range(picture_width, reach, self.mode)
+        top, bottom = near_range(picture_height, reach, self.mode)
         return Layout(
-            count, rows, columns, channels, height, width,
+            count, rows, columns, channels, height, width, picture_height, picture_width, *self.origins,
             source[0], source[1], source[2], source[3],
             target.strides[0], target.strides[1], target.strides[2], target.strides[3],
             int(points is not None), 2 * rows * columns if points is not None and points.shape[0] > 1 else 0,
             len(packed.table), packed.table.size, length if packed.rows > 1 else 0,
             self.interpolation, self.mode,
+            float(left), float(right), float(top), float(bottom),
+            float(self.origins.left), self.origins.left + width - 1.0,
+            float(self.origins.top), self.origins.top + height - 1.0,
         )  # fmt: skip
 
     @property
@@ -152,9 +162,8 @@ def forward_call(job: Problem, target: Memory) -> tuple[Any, tuple[Any, ...]]:
         options += (job.kernel_numbers, *map(job.real, job.limits))
     name = {NEAREST: "nearest", BILINEAR: "bilinear"}.get(job.interpolation, "separable")
     kernel = getattr(forward_kernels, f"warp_matrix_{name}" if is_matrix else f"warp_{name}")
-    inputs = (source, out, numbers) if is_matrix else (source, out, points, numbers)
     blocks, threads = grid_shape(*target.shape[:3])
-    arguments = (*inputs, *options, job.layout(job.source.strides, target))
+    arguments = (source, out, points, numbers, options, job.layout(job.source.strides, target))
     return (lambda given: launch(kernel, blocks, threads, job.source.stream, 0, given)), arguments
 
 

@@ -166,6 +166,11 @@ def check_antialias(antialias: Any, interpolation: Any) -> None:
         raise ValueError("antialias averages pixels, which interpolation 'nearest' must not; use 'bilinear'")
 
 
+def refuse_antialias_on_gpu(antialias: Any) -> None:
+    if antialias:
+        raise ValueError("antialias is for arrays on the host, not for those on a GPU: copy the image there first")
+
+
 def grid_array(grid: ArrayLike) -> NDArray[Any]:
     """A grid of points (rows, columns, 2), float32 or float64, C-contiguous."""
     points = checks.plain_array("grid", grid)

@@ -17,6 +17,9 @@ from .door import Maps
 from .engine import NO_STAGES, border_code
 from .interpolations import Interpolation, kernel_of
 from .kernels.cuda_target import Memory, require_device
+from .kernels.rows import Origins
+from .kernels.stages import Pipeline
+from .kernels.taps import CONSTANT, NEAREST
 from .pixels import Cval
 
 GpuArray: TypeAlias = Any
@@ -90,16 +93,11 @@ def warp_batch(
     out: GpuArray | None,
 ) -> GpuArray:
     """``warp`` for ``name`` "image", else ``warp_batch``; ``maps`` checks them for a count and shape."""
-    _refuse_antialias(antialias)
+    door.refuse_antialias_on_gpu(antialias)
     jobs, memory, result, _ = _warp_jobs(name, image, maps, output_shape, interpolation, mode, cval, out)
     for job, part in jobs:
         cuda_engine.forward(job, part)
     return finished(memory, result, out)
-
-
-def _refuse_antialias(antialias: bool) -> None:
-    if antialias:
-        raise ValueError("antialias is for arrays on the host, not for those on a GPU: copy the image there first")
 
 
 def _warp_jobs(
@@ -129,6 +127,38 @@ def _warp_jobs(
         job = problem(part, cuda_engine.on_device(pipeline, memory), None, interpolation, mode, cval)
         jobs.append((job, results.part(k * size, size)))
     return jobs, memory, result, found
+
+
+def window_memory(window_pixels: GpuArray) -> Memory:
+    require_device()
+    return gpu_arrays.memory("window_pixels", window_pixels)
+
+
+def warp_part(
+    memory: Memory,
+    pipeline: Pipeline | None,
+    part_shape: tuple[int, int],
+    origins: Origins,
+    picture_shape: tuple[int, int],
+    interpolation: Interpolation,
+    mode: str,
+    cval: Cval,
+    out: GpuArray | None,
+) -> GpuArray:
+    """:func:`parts.warp_part`; without a pipeline all is fill."""
+    result = output_memory(memory, (*part_shape, *memory.shape[2:]), out)
+    target = as_batch(result, is_batch=False)
+    if pipeline is None:
+        # nothing is inside of a picture without pixels: any element will do for it
+        nothing = target._replace(shape=(1, 0, 0, target.shape[3]), strides=(0, 0, 0, 0))
+        job = problem(nothing, cuda_engine.on_device(NO_STAGES, memory), None, interpolation, mode, cval)
+        job = job._replace(interpolation=NEAREST, mode=CONSTANT, phi=())
+    else:
+        packed = cuda_engine.on_device(pipeline, memory)
+        job = problem(as_batch(memory, is_batch=False), packed, None, interpolation, mode, cval)
+        job = job._replace(origins=origins, picture_shape=picture_shape)
+    cuda_engine.forward(job, target)
+    return finished(memory, result, out)
 
 
 def grid_memory(image: Memory, grid: GpuArray) -> Memory:
@@ -181,7 +211,7 @@ def warp_batch_vjp(
     pull_params: Callable[[Maps, list[NDArray[np.float64]], int], NDArray[np.float64]],
 ) -> tuple[GpuArray, Pullback]:
     """The vjp of :func:`warp_batch`; ``pull_params`` turns the packed gradients of each part into those of the maps."""
-    _refuse_antialias(antialias)
+    door.refuse_antialias_on_gpu(antialias)
     jobs, memory, result, found = _warp_jobs(name, image, maps, output_shape, interpolation, mode, cval, None)
     for job, part in jobs:
         cuda_engine.forward(job, part)

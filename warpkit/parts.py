@@ -15,6 +15,9 @@ from .kernels.rows import Origins
 from .pixels import Cval
 from .source_windows import Sampling, Window, window_of_part
 
+# How far points on a GPU, whose compiler fuses multiplications and additions, may be from those computed here, in pixels.
+_ROUNDING_ON_GPU = 1e-3
+
 
 def source_window(
     inverse_map: Map,
@@ -25,6 +28,7 @@ def source_window(
     mode: Mode = "constant",
     antialias: bool = False,
     tolerance: float = 0.01,
+    on_gpu: bool = False,
 ) -> Window | None:
     """Find the rows and columns of a picture that a part of its warp is made from, without the picture.
 
@@ -38,6 +42,9 @@ def source_window(
         Of the whole picture.
     interpolation, mode, antialias, tolerance
         As for :func:`warp`; "bspline3" is refused: its coefficients depend on all pixels.
+    on_gpu : bool
+        Whether the window's pixels will be on a GPU, which rounds coordinates in its own way: the window has room for that,
+        a thousandth of a pixel. Antialiasing is refused then.
 
     Returns
     -------
@@ -53,11 +60,12 @@ def source_window(
 
     Notes
     -----
-    The window is found by proven bounds, not by a look at some points, and is at most a few pixels larger than it must be: by
-    intervals of the map's derivative on boxes, which are cut until bounds are within half a pixel of points that were
-    computed. Matrices, thin-plate splines, lenses, swirls, polar, cylindrical and polynomial maps and their compositions take
-    a millisecond or so, however large the part. For displacement fields, piecewise affine maps and inverses found by Newton's
-    method all points of the part are computed, which is a proof too, and takes about as long as to warp it.
+    The window is found by proven bounds, not by a look at some points, and is at most a few pixels, or half a percent, larger
+    than it must be: by intervals of the map's derivative on boxes, which are cut until bounds are within half a pixel, or 1/512
+    of the window, of points that were computed. Matrices, thin-plate splines, lenses, swirls, polar, cylindrical and polynomial
+    maps and their compositions take a millisecond or so, however large the part. For displacement fields, piecewise affine maps
+    and inverses found by Newton's method all points of the part are computed, which is a proof too, and takes about as long as
+    to warp it.
     """
     shape = checks.shape_2d("image_shape", image_shape)
     error = checks.not_negative("tolerance", tolerance)
@@ -66,6 +74,9 @@ def source_window(
     kernel = _kernel_of_parts(interpolation)
     pipeline = door.as_transform("inverse_map", inverse_map).pipeline
     off = error if has_lattice(engine.NO_GRID, pipeline.table, error) else 0.0
+    if on_gpu:
+        door.refuse_antialias_on_gpu(antialias)
+        off = _ROUNDING_ON_GPU  # maps have no lattice there
     sampling = Sampling(kernel.code, engine.border_code(mode), bool(antialias), off)
     return window_of_part(pipeline, rows, columns, shape, sampling)
 
@@ -90,7 +101,8 @@ def warp_part(
     Parameters
     ----------
     window_pixels : (h, w) or (h, w, C)
-        ``image[window]``, or any larger window of the picture. Without a window, ``image[:0, :0]``, for dtype and channels.
+        ``image[window]``, or any larger window of the picture. Without a window, ``image[:0, :0]``, for dtype and channels. An
+        array on a GPU is warped there, as by :func:`warp`; its window is one that was found for a GPU.
     inverse_map : Transform or matrix
         Of the whole warp, as for :func:`warp`.
     part : (slice, slice)
@@ -124,12 +136,26 @@ def warp_part(
     rows, columns = _slices("part", part)
     _kernel_of_parts(interpolation)
     transform = door.as_transform("inverse_map", inverse_map)
+    part_shape = (rows.stop - rows.start, columns.stop - columns.start)
+    picture_shape = checks.shape_2d("image_shape", image_shape)
+    if checks.is_on_gpu(window_pixels):
+        from . import gpu_warping
+
+        door.refuse_antialias_on_gpu(antialias)
+        memory = gpu_warping.window_memory(window_pixels)
+        origin = _window_origin(memory.shape, memory.dtype, window, picture_shape)
+        pipeline = None if window is None else transform.pipeline
+        on_gpu: NDArray[Any] = gpu_warping.warp_part(
+            memory, pipeline, part_shape, Origins(rows.start, columns.start, *origin), picture_shape,
+            interpolation, mode, cval, out,
+        )  # fmt: skip
+        return on_gpu
     is_one_lattice = antialias and has_lattice(engine.NO_GRID, transform.pipeline.table, error)
     if is_one_lattice and output_shape is None:
         raise ValueError("output_shape must be given to antialias under a thin-plate spline, unless tolerance is 0")
     whole = checks.shape_2d("output_shape", output_shape) if is_one_lattice else None
-    source, (top, left) = _window_array(window_pixels, window, checks.shape_2d("image_shape", image_shape))
-    part_shape = (rows.stop - rows.start, columns.stop - columns.start)
+    source = checks.plain_array("window_pixels", window_pixels)
+    origin = _window_origin(source.shape, source.dtype, window, picture_shape)
     result = door.output_array(source, (*part_shape, *source.shape[2:]), out)
     if window is None:
         carrier = pixels.carrier_dtype("window_pixels", source.dtype)
@@ -139,7 +165,7 @@ def warp_part(
     job = engine.problem(
         "window_pixels", source[None], transform.pipeline, engine.NO_GRID, interpolation, mode, cval, error, antialias
     )
-    origins = Origins(rows.start, columns.start, top, left)
+    origins = Origins(rows.start, columns.start, *origin)
     engine.forward_into(job._replace(origins=origins, output_shape=whole), result[None])
     return result
 
@@ -153,22 +179,21 @@ def _kernel_of_parts(interpolation: Interpolation) -> Kernel:
     return kernel
 
 
-def _window_array(
-    window_pixels: ArrayLike, window: Window | None, image_shape: tuple[int, int]
-) -> tuple[NDArray[Any], tuple[int, int]]:
-    """The pixels of a window, and the place of its first in the picture."""
+def _window_origin(
+    shape: tuple[int, ...], dtype: np.dtype[Any], window: Window | None, image_shape: tuple[int, int]
+) -> tuple[int, int]:
+    """Where a window, whose pixels have this shape and dtype, begins in the picture."""
     if window is None:
-        source = checks.plain_array("window_pixels", window_pixels)
-        if source.ndim not in (2, 3):
-            raise ValueError(f"window_pixels must have shape (0, 0) or (0, 0, C) without a window, got {source.shape}")
-        return source, (0, 0)
-    source = door.image_array("window_pixels", window_pixels, (2, 3))
+        if len(shape) not in (2, 3):
+            raise ValueError(f"window_pixels must have shape (0, 0) or (0, 0, C) without a window, got {shape}")
+        return 0, 0
+    door.check_image("window_pixels", shape, dtype, (2, 3))
     rows, columns = _slices("window", window)
     if rows.stop > image_shape[0] or columns.stop > image_shape[1]:
         raise ValueError(f"window must lie in a picture of image_shape {image_shape}, got {window}")
-    if source.shape[:2] != (rows.stop - rows.start, columns.stop - columns.start):
-        raise ValueError(f"window_pixels must have the shape of window {window}, got {source.shape}")
-    return source, (rows.start, columns.start)
+    if shape[:2] != (rows.stop - rows.start, columns.stop - columns.start):
+        raise ValueError(f"window_pixels must have the shape of window {window}, got {shape}")
+    return rows.start, columns.start
 
 
 def _slices(name: str, value: Any) -> Window:

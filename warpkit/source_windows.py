@@ -25,8 +25,9 @@ from .kernels.stages import Pipeline, frozen
 from .kernels.taps import BILINEAR, EDGE, NEAREST, WRAP, near_range
 from .threads import run_ranges
 
-# How far beyond the known points bounds may reach when they are settled, in pixels.
+# How far beyond the known points bounds may reach when they are settled: pixels, or a share of the known points' extent.
 SETTLED = 0.5
+SETTLED_SHARE = 1 / 512
 # So many boxes are bounded, and so many points computed, at a time.
 MOST_BOXES = 2**18
 POINTS_AT_ONCE = 2**16
@@ -62,6 +63,10 @@ class Hull(NamedTuple):
             min(self.y_low, float(y.low.min())),
             max(self.y_high, float(y.high.max())),
         )
+
+    def longest(self) -> float:
+        """The longer side; below zero if nothing is known."""
+        return max(self.x_high - self.x_low, self.y_high - self.y_low)
 
     def excess(self, x: Interval, y: Interval) -> Bounds:
         """How far each of some boxes reaches beyond this one."""
@@ -118,7 +123,8 @@ def _hull_by_bounds(pipeline: Pipeline, boxes: Boxes, near: Hull, sampling: Samp
         x = Interval(np.maximum(x.low, near.x_low), np.minimum(x.high, near.x_high))
         y = Interval(np.maximum(y.low, near.y_low), np.minimum(y.high, near.y_high))
         bounded += len(boxes)
-        reaches = is_near & (known.excess(x, y) > (SETTLED if bounded < MOST_BOXES else math.inf))
+        enough = max(SETTLED, SETTLED_SHARE * known.longest()) if bounded < MOST_BOXES else math.inf
+        reaches = is_near & (known.excess(x, y) > enough)
         is_settled = is_near & ~reaches
         settled = settled.including(*(Interval(axis.low[is_settled], axis.high[is_settled]) for axis in (x, y)))
         boxes = _quarters(boxes[reaches])
@@ -244,3 +250,9 @@ def taps_of_axis(low: float, high: float, size: int, sampling: Sampling) -> slic
 def _nearest(x: float) -> int:
     whole = math.floor(x)
     return whole + (x - whole >= 0.5)
+
+
+def common_span(span: slice, other: slice) -> tuple[slice, slice]:
+    """What two spans of an axis have in common, as each of them counts."""
+    first, last = max(span.start, other.start), min(span.stop, other.stop)
+    return slice(first - span.start, last - span.start), slice(first - other.start, last - other.start)

@@ -81,12 +81,9 @@ def warp_weighted(
     options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias, "tolerance": tolerance}
     warped = warp(np.concatenate([shares, layers], axis=2), inverse_map, output_shape, **options)
     sums, weight = warped[..., : planes.shape[2]], warped[..., planes.shape[2] :]
-    # the sum of the taps' weights is 1 but for rounding
-    counting = weight >= least_weight * (1 - 8 * np.finfo(kind).eps)
-    values = np.where(counting, sums / np.where(counting, weight, 1), fills)
-    result = np.empty((*warped.shape[:2], *source.shape[2:]), source.dtype.newbyteorder("="))
-    pixels.store(np.clip(values, *pixels.clipping_range(source.dtype)).reshape(result.shape), result)
-    return Weighted(result, weight.reshape(*warped.shape[:2], *counts.shape[2:]))
+    result = np.empty(sums.shape, source.dtype.newbyteorder("="))
+    _store_averages(sums, weight, fills, least_weight, result)
+    return Weighted(result.reshape(*warped.shape[:2], *source.shape[2:]), weight.reshape(*warped.shape[:2], *counts.shape[2:]))
 
 
 def _weights(weights: ArrayLike | None, source: NDArray[Any], kind: type[np.floating[Any]]) -> NDArray[Any]:
@@ -135,20 +132,53 @@ def warp_alpha(
     TypeError, ValueError
         If an argument is not what it should be; the message names it.
     """
-    source = door.image_array("image", image, (3, 3))
-    if source.shape[2] < 2:
-        raise ValueError(f"image must have colour and alpha, at least two channels, got shape {source.shape}")
-    kind = pixels.working_type(pixels.carrier_dtype("image", source.dtype))
-    top = float(np.iinfo(source.dtype).max) if source.dtype.kind in "iu" else 1.0
-    alpha = source[..., -1].astype(kind) / kind(top)
-    if not ((alpha >= 0) & (alpha <= 1)).all():
-        raise ValueError(f"image must have an alpha channel within 0 and {top:g}")
     options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias, "tolerance": tolerance}
-    colours, visible = warp_weighted(
-        source[..., :-1], alpha, inverse_map, output_shape, least_weight=_HARDLY_VISIBLE, **options
-    )
-    result = np.empty((*visible.shape, source.shape[2]), source.dtype.newbyteorder("="))
-    result[..., :-1] = colours
-    # kernels with negative weights overshoot
-    pixels.store(np.clip(visible, 0, 1) * kind(top), result[..., -1])
+    source = door.image_array("image", image, (3, 3))
+    return unpremultiplied(warp(premultiplied(source), inverse_map, output_shape, **options), source.dtype)
+
+
+def premultiplied(image: NDArray[Any]) -> NDArray[Any]:
+    """Colours multiplied by their alpha, and alpha from 0 to 1, as what :func:`warp_alpha` warps: (H, W, C), floating.
+
+    With :func:`unpremultiplied`, and :func:`warpkit.warp_part` between them, parts of a picture are those of the whole.
+
+    Raises
+    ------
+    ValueError
+        If there are no colours, or alpha is beyond what its dtype means.
+    """
+    if image.shape[2] < 2:
+        raise ValueError(f"image must have colour and alpha, at least two channels, got shape {image.shape}")
+    kind = pixels.working_type(pixels.carrier_dtype("image", image.dtype))
+    result = np.zeros(image.shape, kind)
+    np.divide(image[..., -1], kind(_opaque(image.dtype)), out=result[..., -1], dtype=kind)
+    alpha = result[..., -1:]
+    if not ((alpha >= 0) & (alpha <= 1)).all():
+        raise ValueError(f"image must have an alpha channel within 0 and {_opaque(image.dtype):g}")
+    # what hidden pixels hold may be no number
+    np.multiply(image[..., :-1], alpha, out=result[..., :-1], where=alpha > 0, dtype=kind)
     return result
+
+
+def unpremultiplied(warped: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """What :func:`premultiplied` was made from, in that ``dtype``; colour 0 where alpha is 0."""
+    alpha = warped[..., -1:]
+    result = np.empty(warped.shape, dtype.newbyteorder("="))
+    _store_averages(warped[..., :-1], alpha, 0, _HARDLY_VISIBLE, result[..., :-1])
+    # kernels with negative weights overshoot
+    pixels.store(np.clip(alpha, 0, 1) * warped.dtype.type(_opaque(dtype)), result[..., -1:])
+    return result
+
+
+def _opaque(dtype: np.dtype[Any]) -> float:
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+
+
+def _store_averages(
+    sums: NDArray[Any], weight: NDArray[Any], fills: NDArray[Any] | int, least_weight: float, out: NDArray[Any]
+) -> None:
+    """Sums divided by their weight; the fill where less counts."""
+    # the sum of the taps' weights is 1 but for rounding
+    counting = weight >= least_weight * (1 - 8 * np.finfo(sums.dtype).eps)
+    values = np.where(counting, sums / np.where(counting, weight, 1), fills)
+    pixels.store(np.clip(values, *pixels.clipping_range(out.dtype)), out)

@@ -1,19 +1,16 @@
 """Warps of pictures that are larger than the memory: Dask arrays, chunk by chunk.
 
-Each chunk of the output depends on the chunks of the picture that its window meets, see :func:`warpkit.source_window`, and no
-others. The result is that of :func:`warpkit.warp` on the whole picture, bit for bit, whatever the chunks and the scheduler.
+Each chunk of the output is made from its window of the picture, see :func:`warpkit.source_window`, and nothing else. Of a Dask
+array it depends on the chunks that the window meets; from a stored picture its task reads the window itself. The result is that
+of :func:`warpkit.warp` on the whole picture, bit for bit, whatever the chunks and the scheduler.
 
-Tasks have no side effects and may be repeated. One that runs in a pool, as they do under the threaded, the process and the
-distributed scheduler, uses one thread: the pool has work for the others.
+A task that runs in a pool, as they do under the threaded, the process and the distributed scheduler, uses one thread: the pool
+has work for the others.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -22,20 +19,19 @@ import dask.array as da
 import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
-from numpy.typing import NDArray
 
 from .. import checks, door, engine
 from ..door import Interpolation, Map, Mode
 from ..interpolations import kernel_of
-from ..parts import source_window, warp_part
 from ..pixels import Cval
-from ..source_windows import Sampling, Window, window_of_points
-from ..threads import at_most
-from ..transforms import Affine, Transform
-from ..warping import sample
+from ..source_windows import Sampling, Window
+from ..stored import StoredPicture
+from .dask_tasks import Job, empty_like, warp_blocks, warp_stored, window_by_field
 
 Chunks: TypeAlias = int | str | tuple[Any, ...] | None
 Sizes: TypeAlias = tuple[tuple[int, ...], ...]  # of the chunks along each axis
+
+_NO_CHUNK = (2048, 2048)  # of the output, for pictures without chunks
 
 
 def warp(
@@ -49,24 +45,32 @@ def warp(
     cval: Cval = 0.0,
     antialias: bool = False,
     tolerance: float = 0.01,
+    keep: int = 2**28,
 ) -> Any:
-    """Warp a Dask array, lazily.
+    """Warp a Dask array or a stored picture, lazily.
 
     Parameters
     ----------
-    image : dask array (H, W) or (H, W, C)
-        Of any dtype that :func:`warpkit.warp` takes, on the host. Channels are brought into one chunk.
+    image : dask array, or array of Zarr, HDF5 and the like, (H, W) or (H, W, C)
+        Of any dtype that :func:`warpkit.warp` takes. Channels of a Dask array are brought into one chunk. Its chunks may be on
+        a GPU (CuPy), which Dask must know, by the array's meta; they are warped there, into chunks of the same kind. What is no
+        Dask array has ``shape``, ``dtype``, slices and, if it lies in chunks, ``chunks``; it is read by the tasks, needs the
+        least memory, and goes to other processes only if it can be pickled.
     inverse_map : Transform or matrix, or dask array (rows, columns, 2)
         As for :func:`warpkit.warp`. A Dask array is a displacement field, (dx, dy) in pixels at each pixel of the output, as
-        :class:`warpkit.DisplacementField` has it: it is rechunked as the output is, and never gathered. To find the windows,
-        it is read once when this function is called, by the scheduler that is set then; only four numbers of each chunk come
-        back.
+        :class:`warpkit.DisplacementField` has it, on the host: it is rechunked as the output is, and never gathered. To find
+        the windows of a Dask image, it is read once when this function is called, by the scheduler that is set then; only four
+        numbers of each chunk come back.
     output_shape : (rows, columns), default: the image's, or the displacement field's, which it must be
     chunks : int, tuple or "auto", optional
-        Of the output's rows and columns, as for ``dask.array.rechunk``; by default sizes are those of the image's chunks.
+        Of the output's rows and columns, as for ``dask.array.rechunk``; by default sizes are those of the image's chunks, or
+        2048 if it has none.
     interpolation, mode, cval, antialias, tolerance
         As for :func:`warpkit.warp`. Refused are "bspline3", which needs the whole picture, and antialiasing under a chunked
-        displacement field.
+        displacement field or on a GPU.
+    keep : int
+        Bytes of a stored image's chunks that each process keeps for the tiles that come next. Chunks are read about once if
+        the chunks that a row of tiles sweeps over find place, else more often. Dask keeps a Dask image's chunks, without limit.
 
     Returns
     -------
@@ -80,26 +84,32 @@ def warp(
 
     Notes
     -----
-    The windows of all chunks are found when this function is called, about a millisecond for each; a large displacement field
-    or spline that is given as a transform goes to every worker. Each chunk of the image is read once if it stays in memory
-    until the last output that needs it is done. Chunks of about 2,000 pixels a side read little twice and leave tasks of some
-    milliseconds.
+    The windows of a Dask image's tiles are found when this function is called, about a millisecond for each, those of a stored
+    one by the tasks. A large displacement field or spline that is given as a transform goes to every worker. Tiles of about
+    4,000 pixels a side, and chunks of a quarter to a half of that, read little twice and leave tasks of some ten milliseconds.
     """
-    picture = _picture(image)
+    picture: Any = _picture(image) if isinstance(image, da.Array) else _stored(image, keep)
     field = inverse_map if isinstance(inverse_map, da.Array) else None
+    image_shape: tuple[int, int] = picture.shape[:2]
+    kind = _kind(picture)
     shape = _output_shape(picture, field, output_shape)
     sizes = _chunks(picture, shape, chunks)
     options = {"interpolation": interpolation, "mode": mode, "cval": cval, "tolerance": tolerance}
-    if field is None:
-        transform = door.as_transform("inverse_map", inverse_map)
-        door.check_horizon("inverse_map", transform, shape)
-        options |= {"antialias": antialias, "output_shape": shape}
-        windows = _windows_of_map(transform, sizes, picture.shape[:2], options)
-        return _graph(picture, transform, None, sizes, windows, options)
-    if antialias:
-        raise ValueError("antialias is not possible under a chunked displacement field; pass a DisplacementField")
-    chunked = field.rechunk((*sizes, -1))
-    return _graph(picture, None, chunked, sizes, _windows_of_field(chunked, picture.shape[:2], interpolation, mode), options)
+    if field is not None:
+        if antialias:
+            raise ValueError("antialias is not possible under a chunked displacement field; pass a DisplacementField")
+        options.pop("tolerance")
+        of_field = Sampling(kernel_of(interpolation).code, engine.border_code(mode), False, 0.0)
+        job = Job(image_shape, options, of_field, checks.is_on_gpu(kind))
+        chunked = field.rechunk((*sizes, -1))
+        windows = _windows_of_field(chunked, job) if isinstance(picture, da.Array) else None
+        return _graph(picture, chunked, sizes, windows, job)
+    transform = door.as_transform("inverse_map", inverse_map)
+    door.check_horizon("inverse_map", transform, shape)
+    job = Job(image_shape, options | {"antialias": antialias, "output_shape": shape}, None, checks.is_on_gpu(kind))
+    job.window(transform, (slice(0, 1), slice(0, 1)))  # refuses what it must before there is a graph
+    windows = [job.window(transform, part) for _, _, part in _parts(sizes)] if isinstance(picture, da.Array) else None
+    return _graph(picture, transform, sizes, windows, job)
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------------
@@ -109,12 +119,28 @@ def _picture(image: Any) -> Any:
     """The image, with its channels in one chunk."""
     if not isinstance(image, da.Array):
         raise TypeError(f"image must be a dask array, got {type(image).__name__}; dask.array.from_array makes one")
-    if checks.is_on_gpu(image._meta):
-        raise TypeError("image must have chunks on the host, got chunks on a GPU; image.map_blocks(cupy.asnumpy) fetches them")
     if any(np.isnan(size) for size in image.shape):
         raise ValueError("image must have known chunk sizes; image.compute_chunk_sizes() finds them")
     door.check_image("image", image.shape, image.dtype, (2, 3))
     return image.rechunk({2: -1}) if image.ndim == 3 else image
+
+
+def _stored(image: Any, keep: int) -> StoredPicture:
+    if isinstance(image, np.ndarray) or checks.is_on_gpu(image) or not all(hasattr(image, a) for a in ("shape", "dtype")):
+        raise TypeError(
+            f"image must be a dask array, or an array of a store such as Zarr, got {type(image).__name__};"
+            " dask.array.from_array makes a dask array"
+        )
+    door.check_image("image", tuple(image.shape), np.dtype(image.dtype), (2, 3))
+    limit = checks.integer("keep", keep)
+    if limit < 0:
+        raise ValueError(f"keep must not be negative, got {limit}")
+    return StoredPicture(image, limit)
+
+
+def _kind(picture: Any) -> Any:
+    """An array without pixels of the kind and dtype that the picture's parts are of."""
+    return np.empty(0, picture.dtype) if isinstance(picture, StoredPicture) else picture._meta
 
 
 def _output_shape(picture: Any, field: Any, output_shape: tuple[int, int] | None) -> tuple[int, int]:
@@ -122,6 +148,8 @@ def _output_shape(picture: Any, field: Any, output_shape: tuple[int, int] | None
         return picture.shape[:2] if output_shape is None else checks.shape_2d("output_shape", output_shape)
     if field.ndim != 3 or field.shape[2] != 2 or 0 in field.shape or field.dtype.kind not in "biuf":
         raise ValueError(f"inverse_map must be a field (rows, columns, 2) of real numbers, got {field.dtype} {field.shape}")
+    if checks.is_on_gpu(field._meta):
+        raise TypeError("inverse_map must have chunks on the host, got a displacement field on a GPU")
     shape = checks.shape_2d("inverse_map: a field's shape", field.shape[:2])
     if output_shape is not None and checks.shape_2d("output_shape", output_shape) != shape:
         raise ValueError(f"output_shape must be the displacement field's, {shape}, got {output_shape}")
@@ -129,7 +157,8 @@ def _output_shape(picture: Any, field: Any, output_shape: tuple[int, int] | None
 
 
 def _chunks(picture: Any, shape: tuple[int, int], chunks: Chunks) -> Sizes:
-    asked = picture.chunksize[:2] if chunks is None else chunks
+    own = (picture.chunk or _NO_CHUNK) if isinstance(picture, StoredPicture) else picture.chunksize[:2]
+    asked = own if chunks is None else chunks
     try:
         sizes = da.core.normalize_chunks(asked, shape=shape, dtype=picture.dtype)
     except (TypeError, ValueError) as error:
@@ -147,121 +176,49 @@ def _parts(sizes: Sizes) -> Iterator[tuple[int, int, Window]]:
         yield i, j, (rows, columns)
 
 
-def _windows_of_map(transform: Transform, sizes: Sizes, shape: tuple[int, int], options: dict[str, Any]) -> list[Window | None]:
-    names = ("interpolation", "mode", "antialias", "tolerance")
-    own = {name: options[name] for name in names}
-    return [source_window(transform, part, shape, **own) for _, _, part in _parts(sizes)]
-
-
-def _windows_of_field(field: Any, shape: tuple[int, int], interpolation: Interpolation, mode: Mode) -> list[Window | None]:
-    sampling = Sampling(kernel_of(interpolation).code, engine.border_code(mode), False, 0.0)
+def _windows_of_field(field: Any, job: Job) -> list[Window | None]:
     blocks = field.to_delayed()[:, :, 0]
-    windows = [dask.delayed(_window_of_field)(blocks[i, j], part, shape, sampling) for i, j, part in _parts(field.chunks)]
+    windows = [dask.delayed(window_by_field)(job, blocks[i, j], part) for i, j, part in _parts(field.chunks)]
     return list(dask.compute(*windows))
 
 
-def _window_of_field(field: NDArray[Any], part: Window, shape: tuple[int, int], sampling: Sampling) -> Window | None:
-    return window_of_points(_field_points(field, part), shape, sampling)
+# --- the graph --------------------------------------------------------------------------------------------------------------
 
 
-def _field_points(field: NDArray[Any], part: Window) -> NDArray[np.float64]:
-    """The points of the picture that a chunk of a displacement field leads to."""
-    points = checks.finite_array("inverse_map: a displacement field", field, (None, None, 2))
-    points[..., 0] += np.arange(part[1].start, part[1].stop)
-    points[..., 1] += np.arange(part[0].start, part[0].stop)[:, None]
-    return points
-
-
-# --- tasks ------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """What a task makes."""
-
-    part: Window
-    window: Window | None
-    pieces: list[Window]  # where in the picture its chunks lie
-    empty: NDArray[Any]  # of the picture's dtype and channels, no pixels
-    image_shape: tuple[int, int]
-    options: dict[str, Any]
-
-
-def _graph(
-    picture: Any,
-    transform: Transform | None,
-    field: Any,
-    sizes: Sizes,
-    windows: list[Window | None],
-    options: dict[str, Any],
-) -> Any:
-    shape, last = picture.shape[:2], (0,) * (picture.ndim - 2)
-    map_token = field.name if transform is None else (type(transform).__name__, *transform.pipeline[:2])
-    name = "warp-" + tokenize(picture.name, map_token, sizes, options)
-    empty = np.empty((0, 0, *picture.shape[2:]), picture.dtype)
-    places: dict[tuple[int, ...], Window] = {(i, j): place for i, j, place in _parts(picture.chunks)}
-    layer: dict[Any, Any] = {}
-    map_key = None if transform is None else name.replace("warp-", "map-of-warp-")
-    if map_key is not None:
-        layer[map_key] = transform
-    for (i, j, part), window in zip(_parts(sizes), windows, strict=True):
-        met = [] if window is None else list(product(*map(_met, picture.chunks, window)))
-        chunk = _Chunk(part, window, [places[block] for block in met], empty, shape, options)
-        keys = [(picture.name, *block, *last) for block in met]
-        layer[(name, i, j, *last)] = (
-            (_warp_chunk, chunk, keys, map_key) if field is None else (_warp_field_chunk, chunk, keys, (field.name, i, j, 0))
-        )
-    dependencies = [picture] if field is None else [picture, field]
+def _graph(picture: Any, by: Any, sizes: Sizes, windows: list[Window | None] | None, job: Job) -> Any:
+    """The output, by a map or a displacement field in the output's chunks; ``windows`` are those of a Dask picture's parts."""
+    is_field, is_stored = isinstance(by, da.Array), windows is None
+    by_token = by.name if is_field else (type(by).__name__, *by.pipeline[:2])
+    name = "warp-" + tokenize(picture.token if is_stored else picture.name, by_token, sizes, job.options)
+    map_key, picture_key = f"map-of-{name}", f"picture-of-{name}"
+    layer: dict[Any, Any] = {} if is_field else {map_key: by}
+    if is_stored:
+        layer[picture_key] = picture
+    last = (0,) * (len(picture.shape) - 2)
+    for number, (i, j, part) in enumerate(_parts(sizes)):
+        key, by_key = (name, i, j, *last), (by.name, i, j, 0) if is_field else map_key
+        if windows is None:
+            layer[key] = (warp_stored, job, part, picture_key, by_key)
+        else:
+            layer[key] = (warp_blocks, job, part, *_blocks(picture, windows[number]), by_key)
+    dependencies = [one for one in (picture, by) if isinstance(one, da.Array)]
     graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
-    return da.Array(graph, name, chunks=(*sizes, *picture.chunks[2:]), meta=np.empty((0,) * picture.ndim, picture.dtype))
+    channels = tuple((size,) for size in picture.shape[2:])
+    return da.Array(graph, name, chunks=(*sizes, *channels), meta=empty_like(_kind(picture), (0,) * len(picture.shape)))
 
 
-def _met(sizes: tuple[int, ...], span: slice) -> range:
-    """The chunks of an axis that a window meets."""
-    first, last = np.searchsorted(np.cumsum(sizes), [span.start, span.stop - 1], side="right").tolist()
-    return range(first, last + 1)
+def _blocks(picture: Any, window: Window | None) -> tuple[Any, ...]:
+    """The window, where the chunks lie that it meets, and their keys."""
+    if window is None:
+        return None, [], [empty_like(_kind(picture), (0, 0, *picture.shape[2:]))]
+    last = (0,) * (picture.ndim - 2)
+    met = [_met(sizes, span) for sizes, span in zip(picture.chunks, window, strict=False)]
+    pieces = [(rows, columns) for (_, rows), (_, columns) in product(*met)]
+    return window, pieces, [(picture.name, i, j, *last) for (i, _), (j, _) in product(*met)]
 
 
-def _warp_chunk(chunk: _Chunk, blocks: list[NDArray[Any]], transform: Transform) -> NDArray[Any]:
-    """One chunk of the output."""
-    with _share_of_threads():
-        pixels = _window_pixels(chunk, blocks)
-        return warp_part(pixels, transform, chunk.part, window=chunk.window, image_shape=chunk.image_shape, **chunk.options)
-
-
-def _warp_field_chunk(chunk: _Chunk, blocks: list[NDArray[Any]], field: NDArray[Any]) -> NDArray[Any]:
-    """As :func:`_warp_chunk`, by a chunk of a displacement field."""
-    if chunk.window is None:
-        return _warp_chunk(chunk, blocks, Affine.identity())
-    points = _field_points(field, chunk.part)
-    # exact for all points that are not just the fill
-    points -= (chunk.window[1].start, chunk.window[0].start)
-    options = {name: chunk.options[name] for name in ("interpolation", "mode", "cval")}
-    with _share_of_threads():
-        return sample(_window_pixels(chunk, blocks), points, **options)
-
-
-def _window_pixels(chunk: _Chunk, blocks: list[NDArray[Any]]) -> NDArray[Any]:
-    """The window, put together from the chunks that it meets."""
-    if chunk.window is None:
-        return chunk.empty
-    rows, columns = chunk.window
-    if len(blocks) == 1:
-        top, left = chunk.pieces[0][0].start, chunk.pieces[0][1].start
-        return blocks[0][rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    shape = (rows.stop - rows.start, columns.stop - columns.start, *chunk.empty.shape[2:])
-    window = np.empty(shape, chunk.empty.dtype)
-    for block, piece in zip(blocks, chunk.pieces, strict=True):
-        there, here = [], []
-        for span, own in zip(chunk.window, piece, strict=True):
-            start, stop = max(span.start, own.start), min(span.stop, own.stop)
-            there.append(slice(start - span.start, stop - span.start))
-            here.append(slice(start - own.start, stop - own.start))
-        window[tuple(there)] = block[tuple(here)]
-    return window
-
-
-def _share_of_threads() -> Any:
-    """One thread in a pool's task, whose other threads or processes have tasks of their own."""
-    in_pool = threading.current_thread() is not threading.main_thread() or multiprocessing.parent_process() is not None
-    return at_most(1) if in_pool else nullcontext()
+def _met(sizes: tuple[int, ...], span: slice) -> list[tuple[int, slice]]:
+    """The chunks of an axis that a window meets: number and place."""
+    ends = np.cumsum(sizes)
+    first, last = np.searchsorted(ends, [span.start, span.stop - 1], side="right").tolist()
+    return [(k, slice(int(ends[k]) - sizes[k], int(ends[k]))) for k in range(first, last + 1)]

@@ -15,15 +15,24 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiling import bits_of, inlined, pick, shared
-from .cuda import pipeline_point, region_of_point, separable_axis, target_start
+from .cuda import (
+    across,
+    bilinear_on_axis,
+    down,
+    is_near,
+    nearest_index,
+    pipeline_point,
+    separable_on_axis,
+    source_point,
+    target_start,
+)
 from .cuda_sums import add_share, is_finite, unit_exponent
 from .cuda_target import FLOAT64, cuda, device, kernel
 from .field_maps import displacement_corners, displacement_cotangent
 from .maps import DISPLACEMENT, inverse_cotangent, map_point, map_pull
-from .rows import BEYOND
 from .separable import sum_at_border
-from .taps import BILINEAR, CUBIC, NEAREST, bilinear_axis, bilinear_slopes, nearest_axis, tap, tap_index
-from .weights import tap_slopes, tap_start
+from .taps import BILINEAR, CUBIC, NEAREST, bilinear_slopes, tap, tap_index
+from .weights import tap_slopes, tap_weights
 
 # --- the image's gradient ---------------------------------------------------------------------------------------------------
 
@@ -40,8 +49,8 @@ def add_tap(floats, words, low, first, index, grad, here, weight, k, bits, layou
 
 @device
 def scatter_bilinear(floats, words, low, n, here, x, y, grad, below_one, k, bits, layout):
-    left, right, weight_x = bilinear_axis(x, layout.width, layout.mode, below_one)
-    top, bottom, weight_y = bilinear_axis(y, layout.height, layout.mode, below_one)
+    left, right, weight_x = bilinear_on_axis(x, across(layout), below_one)
+    top, bottom, weight_y = bilinear_on_axis(y, down(layout), below_one)
     above, before = type(below_one)(1) - weight_y, type(below_one)(1) - weight_x
     first, pitch, step = n * layout.source_image, layout.source_row, layout.source_column
     add_tap(floats, words, low, first, tap_index(top, left, pitch, step), grad, here, above * before, k, bits, layout)
@@ -52,8 +61,9 @@ def scatter_bilinear(floats, words, low, n, here, x, y, grad, below_one, k, bits
 
 @device
 def scatter_separable(floats, words, low, n, here, x, y, grad, phi, k, bits, layout):
-    columns, weights_x = separable_axis(x, layout.width, layout.mode, phi)
-    rows, weights_y = separable_axis(y, layout.height, layout.mode, phi)
+    columns, t = separable_on_axis(x, across(layout), phi)
+    rows, s = separable_on_axis(y, down(layout), phi)
+    weights_x, weights_y = tap_weights(t, phi), tap_weights(s, phi)
     first, pitch, step = n * layout.source_image, layout.source_row, layout.source_column
     for p in range(len(weights_y)):
         for q in range(len(weights_x)):
@@ -63,9 +73,7 @@ def scatter_separable(floats, words, low, n, here, x, y, grad, phi, k, bits, lay
 
 @device
 def scatter_nearest(floats, words, low, n, here, x, y, grad, one, k, bits, layout):
-    row, column = nearest_axis(y, layout.height, layout.mode), nearest_axis(x, layout.width, layout.mode)
-    index = tap_index(row, column, layout.source_row, layout.source_column)
-    add_tap(floats, words, low, n * layout.source_image, index, grad, here, one, k, bits, layout)
+    add_tap(floats, words, low, n * layout.source_image, nearest_index(x, y, layout), grad, here, one, k, bits, layout)
 
 
 @kernel
@@ -77,9 +85,9 @@ def scatter(grad, points, numbers, below_one, phi, floats, words, low, largest, 
     while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            x, y = source_point(points, numbers, layout, n, row, column)
             here = target_start(layout, n, row, column)
-            if region_of_point(x, y, layout.interpolation, layout) != BEYOND:
+            if is_near(x, y, layout):
                 if layout.interpolation == NEAREST:
                     scatter_nearest(floats, words, low, n, here, x, y, grad, type(below_one)(1), k, bits, layout)
                 elif layout.interpolation == BILINEAR:
@@ -97,8 +105,8 @@ def scatter(grad, points, numbers, below_one, phi, floats, words, low, largest, 
 def bilinear_slope(source, grad, first, here, x, y, cval, below_one, layout):
     """The output's gradient times the image's slopes at a point, summed over channels."""
     real = type(cval)
-    left, right, weight_x = bilinear_axis(x, layout.width, layout.mode, below_one)
-    top, bottom, weight_y = bilinear_axis(y, layout.height, layout.mode, below_one)
+    left, right, weight_x = bilinear_on_axis(x, across(layout), below_one)
+    top, bottom, weight_y = bilinear_on_axis(y, down(layout), below_one)
     pitch, step = layout.source_row, layout.source_column
     top_left, top_right = tap_index(top, left, pitch, step), tap_index(top, right, pitch, step)
     bottom_left, bottom_right = tap_index(bottom, left, pitch, step), tap_index(bottom, right, pitch, step)
@@ -119,11 +127,10 @@ def bilinear_slope(source, grad, first, here, x, y, cval, below_one, layout):
 def separable_slope(source, grad, first, here, x, y, cval, phi, layout):
     """As :func:`bilinear_slope`."""
     real = type(cval)
-    columns, weights_x = separable_axis(x, layout.width, layout.mode, phi)
-    rows, weights_y = separable_axis(y, layout.height, layout.mode, phi)
-    _, t = tap_start(x, layout.width, layout.mode, phi)
-    _, s = tap_start(y, layout.height, layout.mode, phi)
-    slopes_x, slopes_y = tap_slopes(real(t), phi), tap_slopes(real(s), phi)
+    columns, t = separable_on_axis(x, across(layout), phi)
+    rows, s = separable_on_axis(y, down(layout), phi)
+    weights_x, weights_y = tap_weights(t, phi), tap_weights(s, phi)
+    slopes_x, slopes_y = tap_slopes(t, phi), tap_slopes(s, phi)
     pitch, step = layout.source_row, layout.source_column
     gx, gy = real(0), real(0)
     for c in range(layout.channels):
@@ -138,7 +145,7 @@ def separable_slope(source, grad, first, here, x, y, cval, phi, layout):
 def slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout):
     """The gradient of the point that an output pixel is sampled at; none beyond the image."""
     first, here = n * layout.source_image, target_start(layout, n, row, column)
-    if region_of_point(x, y, layout.interpolation, layout) == BEYOND:
+    if not is_near(x, y, layout):
         return type(cval)(0), type(cval)(0)
     if layout.interpolation >= CUBIC:
         return separable_slope(source, grad, first, here, x, y, cval, phi, layout)
@@ -153,7 +160,7 @@ def pull_points(source, grad, points, numbers, cval, below_one, phi, grad_points
     while n < layout.images and column < layout.columns:
         row = first_row
         while row < layout.rows:
-            x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+            x, y = source_point(points, numbers, layout, n, row, column)
             gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout)
             at = ((n * layout.rows + row) * layout.columns + column) * 2
             grad_points[at] = gx
@@ -259,7 +266,7 @@ def pull_params(source, grad, points, numbers, cval, below_one, phi, partial, ro
             while row < min(layout.rows, (band + 1) * bands.band_rows):
                 column = thread
                 while column < layout.columns:
-                    x, y = pipeline_point(points, numbers, layout, n, row, column, layout.stages)
+                    x, y = source_point(points, numbers, layout, n, row, column)
                     gx, gy = slope_of_point(source, grad, n, row, column, x, y, cval, below_one, phi, layout)
                     pull_stages(floats, words, points, numbers, n, row, column, gx, gy, sums, k, layout, bands)
                     column += threads

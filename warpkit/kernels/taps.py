@@ -127,13 +127,19 @@ def split(x, origin, below_one):
 
 
 @inlined
-def bilinear_axis(x, size, mode, below_one):
-    """The two taps of a finite coordinate along one axis, through the border rule, and the weight of the second."""
+def bilinear_start(x, size, mode, below_one):
+    """A finite coordinate's first tap along one axis, before the border rule, and the weight of the second."""
     x = fold_coordinate(x, size, mode)
     first = int(math.floor(x))
     # one pixel on where the distance rounds to 1
     steps, weight = split(x, first, below_one)
-    first = first + steps
+    return first + steps, weight
+
+
+@inlined
+def bilinear_axis(x, size, mode, below_one):
+    """The two taps of a finite coordinate along one axis, through the border rule, and the weight of the second."""
+    first, weight = bilinear_start(x, size, mode, below_one)
     return border_index(first, size, mode), border_index(first + 1, size, mode), weight
 
 
@@ -164,11 +170,17 @@ def nearest_index(x):
 
 
 @inlined
-def nearest_axis(x, size, mode):
-    """The tap nearest to a finite coordinate along one axis; half a pixel belongs to the next."""
+def nearest_start(x, size, mode):
+    """The tap nearest to a finite coordinate along one axis, before the border rule; half a pixel belongs to the next."""
     x = fold_coordinate(x, size, mode)
     first = int(math.floor(x))
-    return border_index(first + (x - first >= 0.5), size, mode)
+    return first + (x - first >= 0.5)
+
+
+@inlined
+def nearest_axis(x, size, mode):
+    """As :func:`nearest_start`, after the border rule."""
+    return border_index(nearest_start(x, size, mode), size, mode)
 
 
 @shared

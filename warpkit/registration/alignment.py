@@ -46,7 +46,7 @@ def refine(
     for _ in range(most_steps):
         equations = step_equations(fit, basis, measure.is_light_free, motion.penalty())
         step = equations.solve(damping)
-        size = float(np.hypot(*np.einsum("p,pnk->kn", step, basis)).max())
+        size = float(np.hypot(*np.einsum("p,pkn->kn", step, basis)).max())
         trial = motion.moved(step)
         deviations = step @ equations.matrix[: len(step), : len(step)] @ step / max(len(step) * fit.noise, 1e-30)
         settled = trial is not None and bool(size <= tolerance or deviations < _FEW_DEVIATIONS)

@@ -8,18 +8,14 @@ it pulls at the motion.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .alignment import Refined
-from .equations import Fit, Measure, cell_centres, cell_size, products, pulls, step_equations
+from .equations import Measure, cell_centres, cell_size, pulls, step_equations
 from .motions import Motion, corners
 from .pyramid import Level
 
-# Of white noise of variance 1 in the residual, the mean of both pictures' slopes has this variance along each axis.
-_NOISE_OF_SLOPES = 1 / 8
 # Eigenvalues of the equations' matrix below this part of the largest are what rounding to float32 leaves.
 _SMALLEST_PART = 1e-8
 
@@ -31,7 +27,7 @@ def step_covariance(level: Level, refined: Refined, measure: Measure) -> NDArray
     """
     fit, penalty = refined.fit, refined.motion.penalty()
     basis = refined.motion.basis(cell_centres(level.shape))
-    matrix = _not_negative(step_equations(_without_noise(fit), basis, measure.is_light_free, None).matrix)
+    matrix = _not_negative(step_equations(fit.without_noise, basis, measure.is_light_free, None).matrix)
     spread = _spread(pulls(fit, basis, measure.is_light_free), level.shape)
     length = len(basis)
     if penalty is not None:
@@ -42,13 +38,6 @@ def step_covariance(level: Level, refined: Refined, measure: Measure) -> NDArray
         return np.full((length, length), np.nan)
     inverse = np.linalg.inv(matrix)
     return np.asarray((inverse @ spread @ inverse)[:length, :length])
-
-
-def _without_noise(fit: Fit) -> Fit:
-    """Noise has slopes, too, but they do not move with the picture."""
-    grams = fit.grams.copy()
-    grams[..., [0, 1], [0, 1]] -= _NOISE_OF_SLOPES * fit.squares[..., None]
-    return replace(fit, grams=grams)
 
 
 def _not_negative(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,25 +53,19 @@ def _spread(cells: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.fl
     around = np.pad(cells.reshape(-1, rows, columns), [(0, 0), (1, 1), (1, 1)])
     fours = around[:, 1:, 1:] + around[:, :-1, 1:] + around[:, 1:, :-1] + around[:, :-1, :-1]
     flat = fours.reshape(len(cells), -1)
-    return products(flat, flat) / 4
+    return np.asarray(np.einsum("an,bn->ab", flat, flat)) / 4
 
 
 def params_covariance(motion: Motion, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the transform's parameters, from that of a step's numbers, by central differences."""
-    columns = []
-    for unit in 1e-3 * np.eye(len(covariance)):
-        ahead, back = motion.moved(unit), motion.moved(-unit)
-        if ahead is None or back is None:
-            return np.full((motion.transform.params.size,) * 2, np.nan)
-        columns.append((ahead.transform.params - back.transform.params) / 2e-3)
-    jacobian = np.column_stack(columns)
-    return np.asarray(jacobian @ covariance @ jacobian.T)
+    """Of the transform's parameters, from that of a step's numbers."""
+    slopes = motion.slopes()
+    return np.asarray(slopes @ covariance @ slopes.T)
 
 
 def corner_error(motion: Motion, covariance: NDArray[np.float64], shape: tuple[int, int]) -> float:
     """How far off the corners of the fixed picture are to be expected in the moving one, root mean square, in pixels; infinite
     where they are not determined."""
     points = corners(shape)
-    moved = np.einsum("nij,pnj->pni", motion.transform.jacobian(points), motion.basis(points))
+    moved = np.einsum("nij,pjn->pni", motion.transform.jacobian(points), motion.basis(points))
     variance = np.einsum("pnk,pq,qnk->", moved, covariance, moved) / len(points)
     return float(np.sqrt(variance)) if variance >= 0 else np.inf

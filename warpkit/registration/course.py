@@ -19,8 +19,9 @@ from .pyramid import Level
 from .result import Record
 from .search import Range, first_motion
 
-# Where steps become shorter than so many pixels of the level, the next level goes on; the last level needs more.
-_SHORT_ENOUGH, _SHORT_AT_LAST = 0.03, 0.01
+# Where steps become shorter than so many pixels of the level, the next level goes on: of the last level, the one before it, and
+# the others. What such a step leaves is a small part of it.
+_SHORT_ENOUGH = 0.01, 0.03, 0.1
 _MOST_STEPS = 30
 # Control points closer than so many pixels of a level are not moved on it.
 _PIXELS_PER_CONTROL_POINT = 12
@@ -67,12 +68,12 @@ class Course:
         channels, shape = len(levels[0].fixed), levels[0].shape
         lights = np.tile([1.0, 0.0], (channels, 1))
         motion: Motion = self._first(start, shape)
-        for level in reversed(levels):
+        tolerances = [_SHORT_ENOUGH[min(n, 2)] for n in reversed(range(len(levels)))]
+        for level, tolerance in zip(reversed(levels), tolerances, strict=True):
             if self.search and level is levels[-1] and isinstance(motion, MatrixMotion):
                 found = first_motion(level, motion, self.model, self.search, lights, self.measure, history)
                 motion, lights = found.motion, found.fit.lights
             motion = self._for_level(motion, level, level is levels[0])
-            tolerance = _SHORT_AT_LAST if level is levels[0] else _SHORT_ENOUGH
             refined = refine(level, motion, lights, self.measure, tolerance, _MOST_STEPS, history)
             motion, lights = refined.motion, refined.fit.lights
         return refined

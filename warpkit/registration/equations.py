@@ -10,29 +10,36 @@ the residual has no slope along any of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums
+from ..kernels.alignment import HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
 from ..kernels.stages import frozen
-from ..threads import run_ranges
+from ..threads import at_most, run_ranges
+from ..transforms import Affine, Projective, Transform
 from .motions import Motion, Penalty
 from .pyramid import Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
-_NANOSECONDS = 2.5
-_UPPER = np.triu_indices(FACTORS)
+_NANOSECONDS, _WARP_NANOSECONDS = 1.5, 1.5
+# Warped pixels that are made and summed before the next: a part of the second cache.
+_PART = 2**16
 _LIGHT, _GOAL = slice(2, 4), 4
+# Of white noise of variance 1 in the residual, the mean of both pictures' slopes has this variance along each axis.
+_NOISE_OF_SLOPES = 1 / 8
+# Which of the products, the upper triangle row by row, is of two factors.
+_PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
 
 
 @dataclass(frozen=True)
 class Fit:
     """How well two pictures agree under a map."""
 
-    grams: NDArray[np.float64]  # (C, cells, FACTORS, FACTORS)
+    sums: NDArray[np.float64]  # (C, PRODUCTS, cells)
+    totals: NDArray[np.float64]  # (C, FACTORS, FACTORS)
     lights: NDArray[np.float64]  # (C, 2): gain and bias
     pixels: float  # of one channel, by weight
     correlation: float
@@ -52,13 +59,16 @@ class Fit:
 
     @property
     def by_residuals(self) -> NDArray[np.float64]:
-        """(C, cells, FACTORS): sums of each factor times the residual."""
-        return np.asarray(np.einsum("cnij,cj->cni", self.grams, residual_factors(self.lights)))
+        """(C, FACTORS, cells): sums of each factor times the residual."""
+        return np.asarray(np.einsum("cijn,cj->cin", self.sums[:, _PRODUCT_OF], residual_factors(self.lights)))
 
     @property
-    def squares(self) -> NDArray[np.float64]:
-        """(C, cells): sums of the residuals' squares."""
-        return np.asarray(np.einsum("cni,ci->cn", self.by_residuals, residual_factors(self.lights)))
+    def without_noise(self) -> Fit:
+        """Noise has slopes, too, but they do not move with the picture: with their squares taken off."""
+        squares = np.einsum("cin,ci->cn", self.by_residuals, residual_factors(self.lights))
+        sums = self.sums.copy()
+        sums[:, _PRODUCT_OF[[0, 1], [0, 1]]] -= _NOISE_OF_SLOPES * squares[:, None]
+        return replace(self, sums=sums)
 
 
 @dataclass(frozen=True)
@@ -69,39 +79,66 @@ class Measure:
     robust: str | None
 
     def __call__(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> Fit:
-        penalty = motion.penalty()
-        return self.fit(level, level.warped(motion.at(level.scale)), lights, penalty.cost if penalty else 0.0)
+        inverse_map, penalty = motion.at(level.scale), motion.penalty()
+        if self.robust or not isinstance(inverse_map, Affine | Projective):
+            fit = self.fit(level, level.warped(inverse_map), lights)
+        else:
+            fit = self._fit(level, _sums_of_parts(level, inverse_map, lights), lights)
+        return replace(fit, penalty=penalty.cost) if penalty else fit
 
-    def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64], penalty: float = 0.0) -> Fit:
+    def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> Fit:
         """As ``lights`` weigh the residuals, if those weights differ; the fit's own are the best ones then."""
-        grams = self._grams(level, warped, lights)
-        totals = grams.sum(axis=1)
+        scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
+        cells, source = _Cells(level, lights, ROBUST[self.robust], scale), frozen(warped)
+        run_ranges(lambda first, last: cells.add(source, 0, first, last), cells.bands, cells.nanoseconds)
+        return self._fit(level, cells.sums, lights)
+
+    def _fit(self, level: Level, sums: NDArray[np.float64], lights: NDArray[np.float64]) -> Fit:
+        sums = sums.reshape(len(lights), PRODUCTS, -1)
+        totals = sums.sum(axis=2)[:, _PRODUCT_OF]
         if self.is_light_free:
             lights = best_lights(totals)
         factors = residual_factors(lights)
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        return Fit(
-            *(grams, lights, float(totals[0, 3, 3]), correlation(totals), float(residual), float(variance), penalty),
-            level.left_of_noise,
-        )
+        pixels, left = float(totals[0, 3, 3]), level.left_of_noise
+        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0, left)
 
-    def _grams(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums over the cells: (C, cells, FACTORS, FACTORS)."""
+
+class _Cells:
+    """The sums over a level's cells, (C, PRODUCTS, cells down, cells across), to be filled band by band."""
+
+    def __init__(self, level: Level, lights: NDArray[np.float64], robust: int, scale: float) -> None:
         rows, columns = level.shape
-        cell = cell_size(level.shape)
-        sums = np.empty((len(warped), -(-rows // cell), -(-columns // cell), PRODUCTS))
-        scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
-        arguments = (
-            *(frozen(array) for array in (warped, level.fixed, level.weights, lights.astype(np.float32))),
-            *(ROBUST[self.robust], np.float32(scale), cell, sums),
-        )
-        nanoseconds = len(warped) * cell * columns * _NANOSECONDS
-        run_ranges(lambda first, last: cell_sums(*arguments, first, last), sums.shape[1], nanoseconds)
-        grams = np.empty((len(warped), sums.shape[1] * sums.shape[2], FACTORS, FACTORS))
-        grams[..., _UPPER[0], _UPPER[1]] = sums.reshape(len(warped), -1, PRODUCTS)
-        grams[..., _UPPER[1], _UPPER[0]] = grams[..., _UPPER[0], _UPPER[1]]
-        return grams
+        self.size = cell_size(level.shape)
+        self.bands = -(-rows // self.size)
+        self.sums = np.empty((len(lights), PRODUCTS, self.bands, -(-columns // self.size)))
+        self.pixels = len(lights) * self.size * columns  # of a band
+        self.nanoseconds = self.pixels * _NANOSECONDS
+        pictures = (frozen(array) for array in (level.fixed, level.weights, lights.astype(np.float32)))
+        self._arguments = (*pictures, robust, np.float32(scale), self.size, self.sums)
+
+    def add(self, warped: Planes, top: int, first: int, last: int) -> int:
+        """Bands ``first`` to ``last``, of a picture that begins with row ``top``, read-only."""
+        done: int = cell_sums(warped, top, *self._arguments, first, last)
+        return done
+
+
+def _sums_of_parts(level: Level, inverse_map: Transform, lights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sums for a map that is a matrix: warped a few bands at a time, which are in the caches when they are summed."""
+    cells = _Cells(level, lights, NO_ROBUST, 1.0)
+    together = max(1, _PART // cells.pixels)
+
+    def add(first: int, last: int) -> int:
+        with at_most(1):
+            for start in range(first, last, together):
+                stop = min(start + together, last)
+                top, bottom = max(0, start * cells.size - 1), min(level.shape[0], stop * cells.size + 1)
+                cells.add(frozen(level.warped(inverse_map, top, bottom)), top, start, stop)
+        return 0
+
+    run_ranges(add, cells.bands, cells.nanoseconds + cells.pixels * _WARP_NANOSECONDS)
+    return cells.sums
 
 
 def cell_size(shape: tuple[int, int]) -> int:
@@ -113,8 +150,10 @@ def cell_size(shape: tuple[int, int]) -> int:
 def cell_centres(shape: tuple[int, int]) -> NDArray[np.float64]:
     """(cells, 2), in pixels; a cell that the border cuts has the centre of its pixels."""
     cell = cell_size(shape)
-    y, x = ((np.arange(0, side, cell) + np.minimum(np.arange(0, side, cell) + cell, side) - 1) / 2 for side in shape)
-    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    y, x = ((first + np.minimum(first + cell, side) - 1) / 2 for side in shape for first in [np.arange(0, side, cell)])
+    centres = np.empty((len(y), len(x), 2))
+    centres[..., 0], centres[..., 1] = x, y[:, None]
+    return centres.reshape(-1, 2)
 
 
 def _robust_scale(warped: Planes, fixed: Planes, lights: NDArray[np.float64]) -> float:
@@ -168,24 +207,17 @@ class StepEquations:
 
 
 def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, penalty: Penalty | None) -> StepEquations:
-    """``basis`` (P, cells, 2): how a step's numbers move the cells' centres, in pixels of the level."""
-    length, channels = len(basis), len(fit.grams)
-    size = length + (2 * channels if is_light_free else 0)
+    """``basis`` (P, 2, cells): how a step's numbers move the cells' centres, in pixels of the level."""
+    length, channels = len(basis), len(fit.lights)
+    size = length + 2 * channels
     matrix, right = np.zeros((size, size)), np.zeros(size)
-    x, y = np.ascontiguousarray(basis[..., 0]), np.ascontiguousarray(basis[..., 1])
-    together = fit.grams.sum(axis=0)
-    xx, xy, yy = together[:, 0, 0], together[:, 0, 1], together[:, 1, 1]
-    matrix[:length, :length] = products(x, xx * x + xy * y) + products(y, xy * x + yy * y)
-    right[:length] = products(x, together[:, 0, _GOAL]) + products(y, together[:, 1, _GOAL])
-    for c, (gram, light) in enumerate(zip(fit.grams, fit.lights, strict=True)):
-        with_light = products(x, gram[:, 0, _LIGHT].T) + products(y, gram[:, 1, _LIGHT].T)
-        if is_light_free:
-            at = slice(length + 2 * c, length + 2 * c + 2)
-            total = gram.sum(axis=0)
-            matrix[:length, at], matrix[at, :length] = with_light, with_light.T
-            matrix[at, at], right[at] = total[_LIGHT, _LIGHT], total[_LIGHT, _GOAL]
-        else:
-            right[:length] -= with_light @ light
+    step_sums(frozen(fit.sums), frozen(basis), matrix, right)
+    if is_light_free:
+        for at, total in zip(range(length, size, 2), fit.totals, strict=True):
+            matrix[at : at + 2, at : at + 2], right[at : at + 2] = total[_LIGHT, _LIGHT], total[_LIGHT, _GOAL]
+    else:
+        right = right[:length] - (matrix[:length, length:] * fit.lights.ravel()).sum(axis=1)
+        matrix = matrix[:length, :length]
     if penalty is not None:
         matrix[:length, :length] += fit.variance * penalty.matrix
         right[:length] += fit.variance * penalty.right
@@ -195,11 +227,5 @@ def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, pe
 def pulls(fit: Fit, basis: NDArray[np.float64], is_light_free: bool) -> NDArray[np.float64]:
     """How the residuals of each cell pull at each of the unknowns (size, cells): together, not at all where the fit is best."""
     sums = fit.by_residuals
-    at_step = np.einsum("pnk,cnk->pn", basis, sums[..., :2])
-    at_lights = np.moveaxis(sums[..., _LIGHT], 2, 1).reshape(-1, basis.shape[1])
-    return np.concatenate([at_step, at_lights]) if is_light_free else at_step
-
-
-def products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums over the last axis, of rows of ``a`` with rows of ``b``; not by BLAS, whose threads nobody asked for."""
-    return np.asarray(np.einsum("pn,...n->p...", a, b))
+    at_step = np.einsum("pkn,ckn->pn", basis, sums[:, :2])
+    return np.concatenate([at_step, sums[:, _LIGHT].reshape(-1, basis.shape[2])]) if is_light_free else at_step

@@ -22,8 +22,8 @@ def slope_correlation(levels: list[Level], motion: Motion | DenseMotion) -> floa
     for axis in (1, 2):
         a, b = np.diff(warped, axis=axis), np.diff(fixed, axis=axis)
         known = ~np.isnan(a + b)
-        product += float(a[known] @ b[known])
-        squares, other_squares = squares + float(a[known] @ a[known]), other_squares + float(b[known] @ b[known])
+        a, b = np.where(known, a, 0), np.where(known, b, 0)
+        product, squares, other_squares = product + (a * b).sum(), squares + (a * a).sum(), other_squares + (b * b).sum()
     return product / np.sqrt(squares * other_squares) if squares > 0 and other_squares > 0 else 0.0
 
 

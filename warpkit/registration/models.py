@@ -42,18 +42,20 @@ def normalising(shape: tuple[int, int]) -> Matrix:
 
 
 def displacements(generators: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How each generator moves normalised points (n, 2): (P, n, 2)."""
-    homogeneous = np.column_stack([points, np.ones(len(points))])
-    moved = np.einsum("pij,nj->pni", generators, homogeneous)
-    return np.asarray(moved[..., :2] - moved[..., 2:] * points)
+    """How each generator moves normalised points (n, 2): (P, 2, n)."""
+    homogeneous = np.stack([*points.T, np.ones(len(points))])
+    moved = np.einsum("pij,jn->pin", generators, homogeneous)
+    if generators[:, 2].any():
+        moved[:, :2] -= moved[:, 2:] * homogeneous[:2]
+    return np.asarray(moved[:, :2])
 
 
 def exponential(matrix: Matrix) -> Matrix:
     """The matrix exponential, by its series for a part small enough and squaring."""
-    halvings = max(0, int(np.ceil(np.log2(max(np.abs(matrix).sum(), 1e-9)))) + 2)
+    halvings = max(0, int(np.ceil(np.log2(max(np.abs(matrix).sum(), 1e-9)))) + 6)
     part = matrix / 2.0**halvings
     result = term = np.eye(3)
-    for n in range(1, 13):
+    for n in range(1, 8):
         term = term @ part / n
         result = result + term
     for _ in range(halvings):

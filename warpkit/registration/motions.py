@@ -31,10 +31,13 @@ class Motion(Protocol):
         """The map between pictures that are smaller by ``scale``."""
 
     def basis(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How each number of a step displaces points (n, 2) of the fixed picture: (P, n, 2); of all steps alike."""
+        """How each number of a step displaces points (n, 2) of the fixed picture: (P, 2, n); of all steps alike."""
 
     def moved(self, step: NDArray[np.float64]) -> Motion | None:
         """After a step; None if the map would fold."""
+
+    def slopes(self) -> NDArray[np.float64]:
+        """Of the transform's parameters by a step's numbers, where these are 0."""
 
     def penalty(self) -> Penalty | None: ...
 
@@ -71,9 +74,15 @@ class MatrixMotion:
 
     def moved(self, step: NDArray[np.float64]) -> MatrixMotion | None:
         pixel = normalising(self.shape)[0, 0]
-        trial = self.after(exponential(np.tensordot(step * pixel, self.generators, 1)))
-        w = trial.matrix[2] @ np.column_stack([corners(self.shape), np.ones(4)]).T
+        trial = self.after(exponential(np.einsum("p,pij->ij", step * pixel, self.generators)))
+        w = corners(self.shape) @ trial.matrix[2, :2] + trial.matrix[2, 2]
         return trial if w.min() > 0 and np.linalg.det(trial.matrix) > 0 else None
+
+    def slopes(self) -> NDArray[np.float64]:
+        to_normal = normalising(self.shape)
+        moved = self.matrix @ np.linalg.inv(to_normal) @ (to_normal[0, 0] * self.generators) @ to_normal
+        moved -= moved[:, 2:, 2:] * self.matrix  # the last entry stays 1
+        return np.asarray(moved.reshape(len(moved), -1)[:, : self.transform.params.size].T)
 
     def penalty(self) -> None:
         return None
@@ -99,9 +108,9 @@ class SplineMotion:
 
     def basis(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         shares = _shares(self.transform, points)
-        basis = np.zeros((shares.shape[0], 2, len(points), 2))
-        basis[:, 0, :, 0] = basis[:, 1, :, 1] = shares
-        return basis.reshape(-1, len(points), 2)
+        basis = np.zeros((len(shares), 2, 2, len(points)))
+        basis[:, 0, 0] = basis[:, 1, 1] = shares
+        return basis.reshape(-1, 2, len(points))
 
     def moved(self, step: NDArray[np.float64]) -> SplineMotion | None:
         control_points = self.transform.control_points
@@ -109,6 +118,13 @@ class SplineMotion:
         trial = self.transform.with_params(values.reshape(-1))
         unfolded = np.linalg.det(trial.jacobian(control_points)) > 0
         return replace(self, transform=trial) if unfolded.all() else None
+
+    def slopes(self) -> NDArray[np.float64]:
+        count = len(self.transform.control_points)
+        slopes = np.zeros((count, 2, count, 2))
+        each = np.arange(count)
+        slopes[each, :, each] = self.transform.jacobian(self.transform.control_points)
+        return slopes.reshape(2 * count, -1)
 
     def penalty(self) -> Penalty:
         """The bending energy of the map, lengths measured in halves of the diagonal."""

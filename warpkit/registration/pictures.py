@@ -1,4 +1,4 @@
-"""Pictures as registration compares them: planes of float32 about 0, NaN where nothing is known."""
+"""Pictures as registration compares them: smoothed planes of float32 about 0, NaN where nothing is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, door
-from .pyramid import Planes
+from .pyramid import Pair, Planes, Room, smoothed
 
 _SMALLEST_SIDE = 8
 
@@ -29,8 +29,11 @@ class Pictures:
     moving: Planes
     fixed: Planes
     weights: NDArray[np.float32]  # (rows, columns) or empty
+    weight: float  # of all pixels of the fixed picture that are known
     moving_light: Light
     fixed_light: Light
+    room: Room  # for smaller ones
+    sharp: Pair  # not smoothed
 
     @property
     def are_flat(self) -> bool:
@@ -71,25 +74,26 @@ def load(
             raise TypeError(f"moving_mask must hold booleans, got dtype {known.dtype}")
         if known.shape != source.shape[:2]:
             raise ValueError(f"moving_mask must have shape {source.shape[:2]}, got {known.shape}")
-    moving_planes = _planes(source, known)
-    fixed_planes = _planes(target, weights > 0 if weights.size else None)
+    moving_planes, fixed_planes = _planes(source, known), _planes(target, weights > 0 if weights.size else None)
     fixed_light = _light(fixed_planes)
     moving_light = fixed_light if keep_light else _light(moving_planes)
-    return Pictures(
-        _normalised(moving_planes, moving_light), _normalised(fixed_planes, fixed_light), weights, moving_light, fixed_light
-    )
+    room = Room(moving_planes, fixed_planes)
+    smooth = _smooth(moving_planes, moving_light, room), _smooth(fixed_planes, fixed_light, room)
+    sharp = Pair(_plain(moving_planes, moving_light), _plain(fixed_planes, fixed_light))
+    return Pictures(*smooth, weights, _weight(fixed_planes[0], weights), moving_light, fixed_light, room, sharp)
 
 
 def _planes(picture: NDArray[Any], known: NDArray[np.bool_] | None) -> NDArray[Any]:
-    """(C, H, W); float64 where float32 would not hold the pixels."""
-    wide = picture.dtype.itemsize > 4 or (picture.dtype.kind in "iu" and picture.dtype.itemsize > 2)
+    """(C, H, W): uint8 as they are, float32, or float64 where float32 would not hold the pixels; not finite where they are not
+    known."""
     channels = picture[..., None] if picture.ndim == 2 else picture
-    planes = np.array(np.moveaxis(channels, 2, 0), dtype=np.float64 if wide else np.float32, order="C")
-    if picture.dtype.kind == "f":
-        planes[~np.isfinite(planes)] = np.nan
-    if known is not None:
-        planes[:, ~known] = np.nan
-    return planes
+    kind: type[np.number[Any]] = np.float32
+    if picture.dtype.itemsize > 4 or (picture.dtype.kind in "iu" and picture.dtype.itemsize > 2):
+        kind = np.float64
+    elif known is None and picture.dtype in (np.bool_, np.uint8):
+        kind = np.uint8
+    planes = np.asarray(np.moveaxis(channels, 2, 0), dtype=kind, order="C")
+    return planes if known is None else np.where(known, planes, np.array(np.nan, kind))
 
 
 def _light(planes: NDArray[Any]) -> Light:
@@ -97,10 +101,11 @@ def _light(planes: NDArray[Any]) -> Light:
     step = max(1, int(np.sqrt(planes[0].size / 100_000)))
     means, spreads = [], []
     for plane in planes:
-        some = plane[::step, ::step]
-        values = some[~np.isnan(some)] if np.isnan(some).any() else some
-        means.append(float(values.mean(dtype=np.float64)) if values.size else 0.0)
-        spreads.append(float(values.std(dtype=np.float64)) if values.size else 0.0)
+        values = plane[::step, ::step].astype(np.float64).ravel()
+        if not np.isfinite(values.sum()):
+            values = values[np.isfinite(values)]
+        means.append(float(values.mean()) if values.size else 0.0)
+        spreads.append(float(values.std()) if values.size else 0.0)
     return Light(np.array(means), np.array(spreads))
 
 
@@ -108,9 +113,27 @@ def _or_one(spread: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _normalised(planes: NDArray[Any], light: Light) -> Planes:
-    """In place where float32 holds them."""
-    kind = planes.dtype.type
-    planes -= light.mean.astype(kind)[:, None, None]
-    planes *= (1 / _or_one(light.spread)).astype(kind)[:, None, None]
-    return planes.astype(np.float32, copy=False)
+def _plain(planes: NDArray[Any], light: Light) -> Planes:
+    """Of mean 0 and spread 1, NaN where they are not known."""
+    kind = np.float64 if planes.dtype == np.float64 else np.float32
+    scaled = (planes - light.mean.astype(kind)[:, None, None]) * (1 / _or_one(light.spread)).astype(kind)[:, None, None]
+    scaled[~np.isfinite(scaled)] = np.nan
+    return np.asarray(scaled, np.float32)
+
+
+def _smooth(planes: NDArray[Any], light: Light, room: Room) -> Planes:
+    """Of mean 0 and spread 1."""
+    means, scales = light.mean, 1 / _or_one(light.spread)
+    if planes.dtype == np.float64:
+        planes = ((planes - means[:, None, None]) * scales[:, None, None]).astype(np.float32)
+        means, scales = np.zeros_like(means), np.ones_like(scales)
+    return smoothed(planes, 1, means, scales, room)
+
+
+def _weight(plane: NDArray[Any], weights: NDArray[np.float32]) -> float:
+    """Of all pixels that are known."""
+    if plane.dtype == np.uint8:
+        return float(plane.size)
+    known = np.isfinite(plane)
+    total = weights[known].sum(dtype=np.float64) if weights.size else np.count_nonzero(known)
+    return max(float(total), 1e-30)

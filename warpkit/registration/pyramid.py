@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from .. import engine
 from ..interpolations import Cubic, Interpolation
 from ..kernels.alignment import smooth_rows
+from ..kernels.rows import Origins
 from ..kernels.stages import frozen
 from ..spline_coefficients import coefficients
 from ..threads import run_ranges
@@ -28,6 +31,13 @@ _LEFT_OF_NOISE = (70 / 256) ** 2
 _B_SPLINE = Cubic(1, 0)
 
 Planes = NDArray[np.float32]
+
+
+class Pair(NamedTuple):
+    """Both pictures at the full size."""
+
+    moving: Planes
+    fixed: Planes
 
 
 @dataclass(frozen=True)
@@ -49,30 +59,57 @@ class Level:
         rows, columns = self.fixed.shape[1:]
         return rows, columns
 
-    def warped(self, inverse_map: Transform) -> Planes:
-        """The moving picture on the fixed one's pixels; NaN where one of the pixels that make it is not known."""
-        out = np.empty((len(self.moving), *self.shape), np.float32)
-        kernel: Interpolation = "bilinear" if self.is_smooth else _B_SPLINE
-        job = engine.problem("moving", self.moving, inverse_map.pipeline, engine.NO_GRID, kernel, "constant", 0.0, 0.01)
-        engine.forward_into(job._replace(fill=np.full(1, np.nan, np.float32)), out)
+    def warped(self, inverse_map: Transform, top: int = 0, bottom: int | None = None) -> Planes:
+        """The moving picture on rows ``top`` to ``bottom`` of the fixed one's pixels; NaN where one of the pixels that make it
+        is not known."""
+        rows, columns = self.shape
+        out = np.empty((len(self.moving), (rows if bottom is None else bottom) - top, columns), np.float32)
+        engine.forward_into(self._identity._replace(pipeline=inverse_map.pipeline, origins=Origins(row=top)), out)
         return out
 
+    @cached_property
+    def _identity(self) -> engine.Problem:
+        kernel: Interpolation = "bilinear" if self.is_smooth else _B_SPLINE
+        job = engine.problem("moving", self.moving, engine.NO_STAGES, engine.NO_GRID, kernel, "constant", 0.0, 0.01)
+        return job._replace(fill=np.full(1, np.nan, np.float32))
 
-def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32], is_full_smoothed: bool = False) -> list[Level]:
+
+class Room:
+    """Memory for the planes of all levels, one piece after the other of one array.
+
+    Fresh pages cost as much as the filter that fills them. One large array has large pages, or those of the call before.
+    """
+
+    def __init__(self, *pictures: NDArray[Any]) -> None:
+        """For the levels of ``pictures`` (C, H, W): each has a quarter of the pixels, rounded up, of the one before."""
+        self._left = np.empty(sum(4 * planes.size // 3 + 4 * sum(planes.shape) for planes in pictures), np.float32)
+
+    def planes(self, count: int, rows: int, columns: int) -> Planes:
+        """The next piece; an array of its own where none is left."""
+        size = count * rows * columns
+        if size > self._left.size:
+            return np.empty((count, rows, columns), np.float32)
+        piece, self._left = self._left[:size], self._left[size:]
+        return piece.reshape(count, rows, columns)
+
+
+def pyramid(pictures: Pair, smooth: Pair, weights: NDArray[np.float32], room: Room, is_full_smoothed: bool) -> list[Level]:
     """All levels, the largest first: the pictures as they are, then smoothed and smaller by halves.
 
     Smoothing takes away noise that the slopes would be made of, and what would alias. At last it would only blur both pictures
     differently, as bilinear sampling would, and move the result by some hundredths of a pixel. With ``is_full_smoothed``, and
     of small pictures, the second level is the first one smoothed.
     """
-    levels = [Level(1, _spline(moving), fixed, weights, is_smooth=False)]
+    levels = [Level(1, _spline(pictures.moving), pictures.fixed, weights, is_smooth=False)]
+    moving, fixed = smooth
     if is_full_smoothed or min(*moving.shape[1:], *fixed.shape[1:]) < _SMALL_SIDE:
-        moving, fixed = _smaller(moving, 1), _smaller(fixed, 1)
         levels.append(Level(1, moving, fixed, weights))
+    scale = 1
     while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:
-        moving, fixed = _smaller(moving, 2), _smaller(fixed, 2)
-        weights = _smaller(weights[None], 2)[0] if weights.size else weights
-        levels.append(Level(2 * levels[-1].scale, moving, fixed, weights))
+        moving, fixed = _smaller(moving, room), _smaller(fixed, room)
+        weights = _smaller(weights[None], room)[0] if weights.size else weights
+        scale *= 2
+        levels.append(Level(scale, moving, fixed, weights))
     return levels
 
 
@@ -85,22 +122,27 @@ def _spline(planes: Planes) -> Planes:
     return np.asarray(found)
 
 
-def _smaller(planes: Planes, step: int) -> Planes:
-    """Each plane smoothed, every ``step``-th pixel of it; from what is known, where that is at least half of the weight."""
+def _smaller(planes: Planes, room: Room) -> Planes:
+    return smoothed(planes, 2, np.zeros(len(planes)), np.ones(len(planes)), room)
+
+
+def smoothed(planes: NDArray[Any], step: int, means: NDArray[np.float64], scales: NDArray[np.float64], room: Room) -> Planes:
+    """Every ``step``-th pixel of planes of uint8 or float32, less a mean and times a scale for each, smoothed; from what is
+    known, where that is at least half of the weight."""
     count, rows, columns = planes.shape
-    smaller = np.empty((count, -(-rows // step), -(-columns // step)), np.float32)
-    for plane, out in zip(planes, smaller, strict=True):
-        unknown = np.isnan(plane)
-        if not unknown.any():
-            _smooth(plane, step, out)
+    smooth = room.planes(count, -(-rows // step), -(-columns // step))
+    for plane, mean, scale, out in zip(planes, means.astype(np.float32), scales.astype(np.float32), smooth, strict=True):
+        if _smooth(plane, mean, scale, step, out) == 0:
             continue
-        share, total = np.empty_like(out), np.empty_like(out)
-        _smooth((~unknown).astype(np.float32), step, share)
-        _smooth(np.where(unknown, np.float32(0), plane), step, total)
-        out[:] = np.divide(total, share, out=np.full_like(total, np.nan), where=share >= 0.5)
-    return smaller
+        known, share = np.isfinite(plane), np.empty_like(out)
+        zero, one = np.float32(0), np.float32(1)
+        _smooth(known.astype(np.float32), zero, one, step, share)
+        _smooth(np.where(known, (plane - mean) * scale, zero), zero, one, step, out)
+        out[:] = np.divide(out, share, out=np.full_like(out, np.nan), where=share >= 0.5)
+    return smooth
 
 
-def _smooth(plane: NDArray[np.float32], step: int, out: NDArray[np.float32]) -> None:
+def _smooth(plane: NDArray[Any], mean: np.float32, scale: np.float32, step: int, out: NDArray[np.float32]) -> int:
+    """Returns how many rows of ``out`` are not finite."""
     source, nanoseconds = frozen(plane), step * plane.shape[1] * _NANOSECONDS
-    run_ranges(lambda first, last: smooth_rows(source, step, out, first, last), len(out), nanoseconds)
+    return run_ranges(lambda first, last: smooth_rows(source, mean, scale, step, out, first, last), len(out), nanoseconds)

@@ -14,7 +14,7 @@ from .equations import ROBUST, Measure
 from .guard import Limits, doubt, slope_correlation
 from .models import GENERATORS
 from .pictures import Pictures, load
-from .pyramid import pyramid
+from .pyramid import Pair, pyramid
 from .result import Record, Registration
 from .search import NEAR, WIDE, Range
 
@@ -139,9 +139,10 @@ def register(
     if pictures.are_flat:
         return _nothing(pictures, start)
     history: list[Record] = []
-    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights, is_full_smoothed=model == "dense")
+    smooth = Pair(pictures.moving, pictures.fixed)
+    levels = pyramid(pictures.sharp, smooth, pictures.weights, pictures.room, is_full_smoothed=model == "dense")
     motion, fit, settled, covariance, corner_error = course.run(levels, start, history)
-    overlap, slopes = fit.pixels / _weight(pictures), slope_correlation(levels, motion)
+    overlap, slopes = fit.pixels / pictures.weight, slope_correlation(levels, motion)
     limits = Limits(least_overlap, least_correlation, largest_error)
     reason = doubt(settled, overlap, slopes, corner_error, limits)
     gain, bias = pictures.light(fit.lights)
@@ -174,13 +175,6 @@ def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Tran
     if np.isnan(start(points)).any():
         raise ValueError("initial must have a value at every pixel of fixed")
     return start
-
-
-def _weight(pictures: Pictures) -> float:
-    """Of all pixels of the fixed picture that are known."""
-    known = ~np.isnan(pictures.fixed[0])
-    total = pictures.weights[known].sum(dtype=np.float64) if pictures.weights.size else np.count_nonzero(known)
-    return max(float(total), 1e-30)
 
 
 def _nothing(pictures: Pictures, start: Transform) -> Registration:
