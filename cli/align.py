@@ -110,12 +110,12 @@ class _Stack:
 
     def _align(self, item: Item, target: Target) -> None:
         try:
-            inverse_map, correlation = target.place(self._read(item))
+            inverse_map, agreement = target.place(self._read(item))
             self._write(_transform_file(item.target), inverse_map)
         except PictureError as error:
             self._problems[item.target] = str(error)
         else:
-            self.rows.append((item.source, Moved.by(inverse_map, target.canvas), correlation))
+            self.rows.append((item.source, Moved.by(inverse_map, target.canvas), agreement))
 
     def _pictures(self) -> Iterator[NDArray[Any]]:
         """Those that can be read."""

@@ -11,7 +11,7 @@ import click
 from .errors import PictureError
 from .opencv import require_cv2
 from .pictures import Picture, write_picture
-from .registering import How, Moved, read_single, red_and_cyan, register, registration_options
+from .registering import Agreement, How, Moved, read_single, red_and_cyan, register, registration_options
 from .rendering import warp_pixels
 from .writing import write_whole
 
@@ -31,10 +31,10 @@ def register_pair(
 ) -> None:
     """Find how MOVING has to move to lie on FIXED.
 
-    Motions of up to some 15 degrees, a tenth of the width and a fifth of the size are found from nothing; brightness and
-    contrast may differ. The JSON file holds the inverse map, FIXED to MOVING, for `warpkit warp --map`. Pictures that cannot be
-    aligned are said to be so, and nothing is written. In the overlay, FIXED is cyan and MOVING red: where they agree it is
-    grey. For whole stacks see `warpkit align`.
+    Motions of up to some 15 degrees, a tenth of the width and a fifth of the size are found from nothing, any turn with
+    --search wide; brightness and contrast may differ. The JSON file holds the inverse map, FIXED to MOVING, for `warpkit warp
+    --map`. Pictures that cannot be aligned are said to be so, and nothing is written. In the overlay, FIXED is cyan and MOVING
+    red: where they agree it is grey. For whole stacks see `warpkit align`.
 
     \b
     warpkit register scan.jpg template.png --model projective -o transform.json --overlay look.png
@@ -59,7 +59,7 @@ def register_pair(
         overlaid = [red_and_cyan(pixels, fixed) for pixels in (*picture.frames, *warped.frames)]
         with _naming(overlay):
             write_picture(overlay, Picture((side_by_side(["before", "after"], overlaid, columns=2),)))
-    click.echo(f"{how.model}: {Moved.by(found.transform, fixed.shape[:2])}; correlation {found.correlation:.4f}")
+    click.echo(f"{how.model}: {Moved.by(found.transform, fixed.shape[:2])}; {Agreement.of(found)}")
 
 
 @contextlib.contextmanager

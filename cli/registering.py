@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warpkit import Registration, Transform
 
 MODELS = ("translation", "euclidean", "similarity", "affine", "projective", "tps", "dense")
+SEARCHES = ("near", "wide")
 ROBUST = ("none", "huber", "tukey")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,6 +32,14 @@ _OPTIONS = (
         "--robust", type=click.Choice(ROBUST), default="none", show_default=True,
         help="How pixels that do not fit, such as a passer-by, lose their weight.",
     ),
+    click.option(
+        "--search", type=click.Choice(SEARCHES), default="near", show_default=True,
+        help="How far to look for a start: near, turns of up to 20 degrees; wide, all turns and sizes of 0.5 to 2.",
+    ),
+    click.option(
+        "--accuracy", type=click.FloatRange(min=0, min_open=True), metavar="PIXELS",
+        help="How well the corners must be known; pictures that do not tell cannot be aligned. By default to 1 pixel.",
+    ),
 )  # fmt: skip
 
 
@@ -39,10 +48,12 @@ class How(NamedTuple):
 
     model: Any
     robust: Any
+    search: Any
+    accuracy: float | None
 
 
 def registration_options(command: Command) -> Command:
-    """Add --model and --robust to a command, which receives them as one ``how``."""
+    """Add --model, --robust, --search and --accuracy to a command, which receives them as one ``how``."""
 
     return take_as_one(command, _OPTIONS, "how", How)
 
@@ -67,7 +78,9 @@ def register(moving: NDArray[Any], fixed: NDArray[Any], how: How, known: NDArray
         moving, fixed = (picture.mean(axis=2, keepdims=True) for picture in (moving, fixed))
     robust = None if how.robust == "none" else how.robust
     try:
-        found = wk.register(moving, fixed, how.model, robust=robust, fixed_weights=known)
+        found = wk.register(
+            moving, fixed, how.model, robust=robust, fixed_weights=known, search=how.search, accuracy=how.accuracy
+        )
     except ValueError as error:
         raise PictureError(str(error)) from None
     if not found.converged:
@@ -111,17 +124,33 @@ class Moved(NamedTuple):
         )
 
 
-# A picture, how it moved, and its correlation with what it was compared with.
-Row = tuple[Path, Moved, float]
+class Agreement(NamedTuple):
+    """How well a picture agrees with what it was compared with, and how far off its corners are to be expected, in pixels."""
+
+    correlation: float
+    corner_error: float
+
+    @classmethod
+    def of(cls, found: Registration) -> Agreement:
+        return cls(found.correlation, math.nan if found.corner_error is None else found.corner_error)
+
+    def __str__(self) -> str:
+        known = "" if math.isnan(self.corner_error) else f"; corners known to {self.corner_error:.2g} px"
+        return f"correlation {self.correlation:.4f}{known}"
+
+
+# A picture, how it moved, and how well it agrees.
+Row = tuple[Path, Moved, Agreement]
 
 
 def table(rows: Iterable[Row]) -> bytes:
     """Rows as CSV with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["input", *Moved._fields, "correlation"])
-    for source, moved, correlation in rows:
-        writer.writerow([source, *(f"{number:.6f}" for number in (*moved, correlation))])
+    writer.writerow(["input", *Moved._fields, *Agreement._fields])
+    for source, moved, agreement in rows:
+        numbers = (*moved, *agreement)
+        writer.writerow([source, *("" if math.isnan(number) else f"{number:.6f}" for number in numbers)])
     return text.getvalue().encode(errors="surrogateescape")
 
 

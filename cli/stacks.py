@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import PictureError
-from .registering import How, colours, register
+from .registering import Agreement, How, colours, register
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from warpkit import Transform
+
+
+_ITSELF = Agreement(1.0, 0.0)
 
 
 class Target(Protocol):
@@ -20,8 +23,8 @@ class Target(Protocol):
     canvas: tuple[int, int]
     """Rows and columns of the first picture"""
 
-    def place(self, pixels: NDArray[Any]) -> tuple[Transform, float]:
-        """A picture's inverse map, and its correlation with what it is compared with; PictureError if it cannot be aligned."""
+    def place(self, pixels: NDArray[Any]) -> tuple[Transform, Agreement]:
+        """A picture's inverse map, and how well it agrees with its target; PictureError if it cannot be aligned."""
 
 
 class ToFirst:
@@ -33,14 +36,14 @@ class ToFirst:
         self._how = how
         self._first: NDArray[Any] | None = None
 
-    def place(self, pixels: NDArray[Any]) -> tuple[Transform, float]:
+    def place(self, pixels: NDArray[Any]) -> tuple[Transform, Agreement]:
         import warpkit as wk
 
         if self._first is None:
             self._first, self.canvas = pixels, pixels.shape[:2]
-            return wk.Affine.identity(), 1.0
+            return wk.Affine.identity(), _ITSELF
         found = register(pixels, self._first, self._how)
-        return found.transform, found.correlation
+        return found.transform, Agreement.of(found)
 
 
 class ToPrevious:
@@ -53,16 +56,16 @@ class ToPrevious:
         self._previous: NDArray[Any] | None = None
         self._map: Transform
 
-    def place(self, pixels: NDArray[Any]) -> tuple[Transform, float]:
+    def place(self, pixels: NDArray[Any]) -> tuple[Transform, Agreement]:
         import warpkit as wk
 
         if self._previous is None:
-            self._map, correlation, self.canvas = wk.Affine.identity(), 1.0, pixels.shape[:2]
+            self._map, agreement, self.canvas = wk.Affine.identity(), _ITSELF, pixels.shape[:2]
         else:
             found = register(pixels, self._previous, self._how)
-            self._map, correlation = wk.Composition([self._map, found.transform]).simplified(), found.correlation
+            self._map, agreement = wk.Composition([self._map, found.transform]).simplified(), Agreement.of(found)
         self._previous = pixels
-        return self._map, correlation
+        return self._map, agreement
 
 
 class ToMean:
@@ -90,6 +93,6 @@ class ToMean:
         self.canvas = target.canvas
         self._mean, self._known = total / np.maximum(count, 1e-9), count[..., 0] > 0
 
-    def place(self, pixels: NDArray[Any]) -> tuple[Transform, float]:
+    def place(self, pixels: NDArray[Any]) -> tuple[Transform, Agreement]:
         found = register(pixels, self._mean, self._how, known=self._known)
-        return found.transform, found.correlation
+        return found.transform, Agreement.of(found)

@@ -73,6 +73,19 @@ def test_a_pair_gives_the_inverse_map_the_aligned_picture_and_a_figure():
     np.testing.assert_array_equal(cv2.imread("same.png"), cv2.imread("aligned.png"))
 
 
+def test_an_accuracy_that_the_pictures_do_not_give_is_an_error():
+    cv2.imwrite("fixed.png", PICTURE)
+    cv2.imwrite("moving.png", moved(motion(1)))
+    done = invoke("register", "moving.png", "fixed.png", "-o", "map.json", "--accuracy", "1e-5", code=1)
+    assert "the corners are known to" in done.stderr
+    assert "only, not to 1e-05" in done.stderr
+    assert "corners known to 0.0" in invoke("register", "moving.png", "fixed.png", "-o", "map.json", "--accuracy", "0.2").stdout
+    assert (
+        "accuracy"
+        in invoke("register", "moving.png", "fixed.png", "-o", "map.json", "--model", "dense", "--accuracy", "1", code=1).stderr
+    )
+
+
 def test_a_pair_of_grey_and_colours():
     cv2.imwrite("fixed.png", cv2.cvtColor(PICTURE, cv2.COLOR_BGR2GRAY))
     cv2.imwrite("moving.png", moved(motion(1)))
@@ -108,6 +121,7 @@ def test_a_stack_lies_on_its_first_picture(stack, to):
         assert float(row["turned"]) == pytest.approx(1.5 * n, abs=0.1)
         assert float(row["scaled"]) == pytest.approx(1, abs=1e-6)
         assert float(row["correlation"]) > 0.95
+        assert float(row["corner_error"]) < 0.1
     assert len(Path("report.jsonl").read_text().splitlines()) == 4
 
 

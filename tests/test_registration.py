@@ -48,8 +48,9 @@ def test_motions_are_found_from_afar(model):
     for pair in made.pairs(model, len(made.PICTURES), seed=MODELS.index(model)):
         found = wk.register(pair.moving, pair.fixed, model)
         assert found.converged, found.reason
-        assert error(found, pair) < (0.1 if pair.picture == "rocket" else 0.04), pair.picture
-        assert found.correlation > 0.99
+        assert error(found, pair) < 0.05, pair.picture
+        assert error(found, pair) < 3 * found.corner_error, pair.picture
+        assert found.correlation > 0.98
 
 
 def test_a_bent_picture_is_found_by_a_spline():
@@ -97,8 +98,8 @@ def test_gain_and_bias_are_of_each_channel(pair):
     matrix = wk.Affine.similarity(1.02, 2, (3, -2), (100, 100))
     found = wk.register(moving, wk.warp(moving * gains.astype(np.float32), matrix) + biases.astype(np.float32), "similarity")
     assert found.converged, found.reason
-    assert np.allclose(found.gain, gains, rtol=2e-3)
-    assert np.allclose(found.bias, biases, atol=0.5)
+    assert np.allclose(found.gain, gains, rtol=1e-2)
+    assert np.allclose(found.bias, biases, atol=1.5)
     assert np.abs(found.transform.matrix - matrix.matrix).max() < 0.02
 
 
@@ -160,12 +161,25 @@ def test_a_start_reaches_beyond_the_search():
     turned = np.ascontiguousarray(np.rot90(picture))
     truth = np.array([[0, -1, 399.0], [1, 0, 0]])
     assert not wk.register(picture, turned).converged
+    wide = wk.register(picture, turned, "euclidean", search="wide")
+    assert wide.converged, wide.reason
+    assert np.abs(wide.transform.matrix - truth).max() < 0.01
     fixed_points = np.array([[20.0, 30], [250, 350]])
     moving_points = fixed_points @ truth[:, :2].T + truth[:, 2] + [[3, -2], [-4, 1]]
     start = wk.Affine.fit(fixed_points, moving_points, "similarity")
     found = wk.register(picture, turned, initial=start)
     assert found.converged, found.reason
     assert np.abs(found.transform.matrix - truth).max() < 0.01
+
+
+def test_a_wide_search_finds_any_turn_and_size(pair):
+    truth = wk.Affine.similarity(0.7, 130, (20, -10), (190, 190)).matrix
+    inverse = np.vstack([truth, [0, 0, 1]])
+    fixed = made.view(pair.picture, made.apply(inverse, made.grid(pair.fixed.shape)))
+    centre = made.view(pair.picture, made.grid(pair.fixed.shape))
+    found = wk.register(centre, fixed, "similarity", search="wide")
+    assert found.converged, found.reason
+    assert made.corner_error(matrix_of(found.transform), inverse, fixed.shape) < 0.02
 
 
 def test_steps_keep_the_turn_of_the_start():
@@ -283,12 +297,40 @@ def test_the_covariance_is_that_of_repeated_noise():
     assert all(result.converged for result in results)
     spread = np.std([result.transform.params for result in results], axis=0)
     told = np.sqrt(np.diag(np.mean([result.covariance for result in results], axis=0)))
-    assert (spread / told < 1.5).all()
-    assert (spread / told > 0.4).all()
+    assert (spread / told < 1.4).all()
+    assert (spread / told > 0.6).all()
 
 
-def test_covariances_have_the_size_of_the_parameters(pair):
+def test_an_accuracy_may_be_asked_for(pair):
+    known = wk.register(pair.moving, pair.fixed)
+    found = wk.register(pair.moving, pair.fixed, accuracy=known.corner_error / 2)
+    assert not found.converged
+    assert "the corners are known to" in found.reason
+    assert wk.register(pair.moving, pair.fixed, accuracy=known.corner_error * 2).converged
+
+
+def test_the_corner_error_is_the_covariance_at_the_corners(pair):
+    found = wk.register(pair.moving, pair.fixed)
+    rows, columns = pair.fixed.shape
+    squares = []
+    for x, y in [(0, 0), (columns - 1, 0), (0, rows - 1), (columns - 1, rows - 1)]:
+        derivative = np.kron(np.eye(2), [x, y, 1])
+        squares.append(np.trace(derivative @ found.covariance @ derivative.T))
+    assert found.corner_error == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "rocket"])
+def test_there_is_no_error_where_there_is_no_noise(name):
+    """Edges before an empty sky: smoothing first, and warping then, would move the result by hundredths of a pixel."""
+    shape, matrix = made.moving_shape(name), np.array([[1.1, 0.1, -30], [-0.1, 1.15, -5], [0, 0, 1]])
+    moving, fixed = (made.view(name, points) for points in (made.grid(shape), made.apply(matrix, made.grid(shape))))
+    found = wk.register(moving, fixed)
+    assert made.corner_error(matrix_of(found.transform), matrix, shape) < 0.005
+
+
+def test_covariances_have_the_size_of_the_parameters():
     for model, size in (("translation", 6), ("projective", 9), ("tps", 32)):
+        pair = next(made.pairs("translation", 1, seed=4))
         found = wk.register(pair.moving, pair.fixed, model, control_points=(4, 4))
         assert found.covariance.shape == (size, size)
         assert np.allclose(found.covariance, found.covariance.T)
@@ -381,7 +423,7 @@ PICTURE = np.arange(400.0).reshape(20, 20)
             ValueError,
             "initial must have a value",
         ),
-        ({"search": 1}, TypeError, "search must be True, False or None"),
+        ({"search": "far"}, ValueError, "search must be 'near', 'wide', True, False or None, got 'far'"),
         ({"moving_mask": np.ones((20, 20))}, TypeError, "moving_mask must hold booleans"),
         ({"moving_mask": np.ones((20, 21), bool)}, ValueError, "moving_mask must have shape"),
         ({"fixed_weights": np.ones((20, 21))}, ValueError, "fixed_weights must have shape"),
@@ -390,6 +432,8 @@ PICTURE = np.arange(400.0).reshape(20, 20)
         ({"control_points": 5}, TypeError, "control_points must be two integers"),
         ({"smoothness": 0}, ValueError, "smoothness must be positive"),
         ({"bending": -1}, ValueError, "bending must not be negative"),
+        ({"accuracy": 0}, ValueError, "accuracy must be positive"),
+        ({"accuracy": 0.1, "model": "dense"}, ValueError, "accuracy must be None for the model 'dense'"),
         ({"least_overlap": "half"}, TypeError, "least_overlap must be a number"),
         ({"least_correlation": np.nan}, ValueError, "least_correlation must be finite"),
     ],

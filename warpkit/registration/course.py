@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from ..transforms import Affine, Projective, Transform
 from .alignment import Refined, refine
+from .certainty import corner_error, params_covariance, step_covariance
 from .dense import DenseMotion, dense_motion
 from .equations import Fit, Measure
-from .guard import corner_deviation, params_covariance, step_covariance
 from .models import GENERATORS
 from .motions import MatrixMotion, Motion, SplineMotion
 from .pyramid import Level
 from .result import Record
-from .search import first_motion
+from .search import Range, first_motion
 
 # Where steps become shorter than so many pixels of the level, the next level goes on: of the last level, the one before it, and
 # the others. What such a step leaves is a small part of it.
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     fit: Fit
     settled: bool
     covariance: NDArray[np.float64] | None  # of the transform's parameters
-    deviation: float  # of the corner that is known least, in pixels
+    corner_error: float | None  # as it is to be expected, in pixels
 
 
 class Spline(NamedTuple):
@@ -50,19 +50,19 @@ class Course:
 
     model: str
     measure: Measure
-    search: bool
+    search: Range | None
     spline: Spline
     smoothness: float
 
     def run(self, levels: list[Level], start: Transform, history: list[Record]) -> Outcome:
         """Through all levels, the smallest first."""
         if self.model == "dense":
-            dense = dense_motion(levels, start, self.measure, self.smoothness, history)
-            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, 0.0)
+            dense = dense_motion(levels[1:], start, self.measure, self.smoothness, history)
+            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, None)
         refined = self._refined(levels, start, history)
-        covariance = step_covariance(refined)
-        deviation = corner_deviation(refined.motion, covariance, levels[0].shape)
-        return Outcome(refined.motion, refined.fit, refined.settled, params_covariance(refined.motion, covariance), deviation)
+        motion, covariance = refined.motion, step_covariance(levels[0], refined, self.measure)
+        expected = corner_error(motion, covariance, levels[0].shape)
+        return Outcome(motion, refined.fit, refined.settled, params_covariance(motion, covariance), expected)
 
     def _refined(self, levels: list[Level], start: Transform, history: list[Record]) -> Refined:
         channels, shape = len(levels[0].fixed), levels[0].shape
@@ -71,7 +71,7 @@ class Course:
         tolerances = [_SHORT_ENOUGH[min(n, 2)] for n in reversed(range(len(levels)))]
         for level, tolerance in zip(reversed(levels), tolerances, strict=True):
             if self.search and level is levels[-1] and isinstance(motion, MatrixMotion):
-                found = first_motion(level, motion, self.model, lights, self.measure, history)
+                found = first_motion(level, motion, self.model, self.search, lights, self.measure, history)
                 motion, lights = found.motion, found.fit.lights
             motion = self._for_level(motion, level, level is levels[0])
             refined = refine(level, motion, lights, self.measure, tolerance, _MOST_STEPS, history)

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.alignment import FACTORS, HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
+from ..kernels.alignment import HUBER, NO_ROBUST, PRODUCTS, TUKEY, cell_sums, step_sums
 from ..kernels.stages import frozen
 from ..threads import at_most, run_ranges
 from ..transforms import Affine, Projective, Transform
 from .motions import Motion, Penalty
-from .pyramid import LEFT_OF_NOISE, Level, Planes
+from .pyramid import Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
@@ -28,6 +28,8 @@ _NANOSECONDS, _WARP_NANOSECONDS = 1.5, 1.5
 # Warped pixels that are made and summed before the next: a part of the second cache.
 _PART = 2**16
 _LIGHT, _GOAL = slice(2, 4), 4
+# Of white noise of variance 1 in the residual, the mean of both pictures' slopes has this variance along each axis.
+_NOISE_OF_SLOPES = 1 / 8
 # Which of the products, the upper triangle row by row, is of two factors.
 _PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
 
@@ -44,6 +46,7 @@ class Fit:
     residual: float  # sum of squares
     variance: float  # of the fixed picture: sum of squares about its mean
     penalty: float  # of the motion, as a part of that
+    left_of_noise: float  # by the level's filter
 
     @property
     def cost(self) -> float:
@@ -52,7 +55,20 @@ class Fit:
     @property
     def noise(self) -> float:
         """The residual's variance, had white noise not been smoothed by the pyramid."""
-        return self.residual / max(self.pixels * len(self.lights), 1e-30) / LEFT_OF_NOISE
+        return self.residual / max(self.pixels * len(self.lights), 1e-30) / self.left_of_noise
+
+    @property
+    def by_residuals(self) -> NDArray[np.float64]:
+        """(C, FACTORS, cells): sums of each factor times the residual."""
+        return np.asarray(np.einsum("cijn,cj->cin", self.sums[:, _PRODUCT_OF], residual_factors(self.lights)))
+
+    @property
+    def without_noise(self) -> Fit:
+        """Noise has slopes, too, but they do not move with the picture: with their squares taken off."""
+        squares = np.einsum("cin,ci->cn", self.by_residuals, residual_factors(self.lights))
+        sums = self.sums.copy()
+        sums[:, _PRODUCT_OF[[0, 1], [0, 1]]] -= _NOISE_OF_SLOPES * squares[:, None]
+        return replace(self, sums=sums)
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ class Measure:
         if self.robust or not isinstance(inverse_map, Affine | Projective):
             fit = self.fit(level, level.warped(inverse_map), lights)
         else:
-            fit = self._fit(_sums_of_parts(level, inverse_map, lights), lights)
+            fit = self._fit(level, _sums_of_parts(level, inverse_map, lights), lights)
         return replace(fit, penalty=penalty.cost) if penalty else fit
 
     def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> Fit:
@@ -75,19 +91,18 @@ class Measure:
         scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
         cells, source = _Cells(level, lights, ROBUST[self.robust], scale), frozen(warped)
         run_ranges(lambda first, last: cells.add(source, 0, first, last), cells.bands, cells.nanoseconds)
-        return self._fit(cells.sums, lights)
+        return self._fit(level, cells.sums, lights)
 
-    def _fit(self, sums: NDArray[np.float64], lights: NDArray[np.float64]) -> Fit:
+    def _fit(self, level: Level, sums: NDArray[np.float64], lights: NDArray[np.float64]) -> Fit:
         sums = sums.reshape(len(lights), PRODUCTS, -1)
         totals = sums.sum(axis=2)[:, _PRODUCT_OF]
         if self.is_light_free:
             lights = best_lights(totals)
-        factors = np.zeros((len(lights), FACTORS))
-        factors[:, _LIGHT], factors[:, _GOAL] = lights, -1.0
+        factors = residual_factors(lights)
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        pixels = float(totals[0, 3, 3])
-        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0)
+        pixels, left = float(totals[0, 3, 3]), level.left_of_noise
+        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0, left)
 
 
 class _Cells:
@@ -150,6 +165,11 @@ def _robust_scale(warped: Planes, fixed: Planes, lights: NDArray[np.float64]) ->
     return max(1.4826 * float(np.median(known)), 1e-6) if known.size else 1.0
 
 
+def residual_factors(lights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, FACTORS): what a pixel's factors are times in its residual."""
+    return np.column_stack([np.zeros((len(lights), 2)), lights, np.full(len(lights), -1.0)])
+
+
 def best_lights(totals: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gain and bias of each channel, least squares, from (C, FACTORS, FACTORS)."""
     lights = np.tile([1.0, 0.0], (len(totals), 1))
@@ -202,3 +222,10 @@ def step_equations(fit: Fit, basis: NDArray[np.float64], is_light_free: bool, pe
         matrix[:length, :length] += fit.variance * penalty.matrix
         right[:length] += fit.variance * penalty.right
     return StepEquations(matrix, right, length)
+
+
+def pulls(fit: Fit, basis: NDArray[np.float64], is_light_free: bool) -> NDArray[np.float64]:
+    """How the residuals of each cell pull at each of the unknowns (size, cells): together, not at all where the fit is best."""
+    sums = fit.by_residuals
+    at_step = np.einsum("pkn,ckn->pn", basis, sums[:, :2])
+    return np.concatenate([at_step, sums[:, _LIGHT].reshape(-1, basis.shape[2])]) if is_light_free else at_step

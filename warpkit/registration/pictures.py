@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, door
-from .pyramid import Planes, Room, smoothed
+from .pyramid import Pair, Planes, Room, smoothed
 
 _SMALLEST_SIDE = 8
 
@@ -33,6 +33,7 @@ class Pictures:
     moving_light: Light
     fixed_light: Light
     room: Room  # for smaller ones
+    sharp: Pair  # not smoothed
 
     @property
     def are_flat(self) -> bool:
@@ -78,7 +79,8 @@ def load(
     moving_light = fixed_light if keep_light else _light(moving_planes)
     room = Room(moving_planes, fixed_planes)
     smooth = _smooth(moving_planes, moving_light, room), _smooth(fixed_planes, fixed_light, room)
-    return Pictures(*smooth, weights, _weight(fixed_planes[0], weights), moving_light, fixed_light, room)
+    sharp = Pair(_plain(moving_planes, moving_light), _plain(fixed_planes, fixed_light))
+    return Pictures(*smooth, weights, _weight(fixed_planes[0], weights), moving_light, fixed_light, room, sharp)
 
 
 def _planes(picture: NDArray[Any], known: NDArray[np.bool_] | None) -> NDArray[Any]:
@@ -109,6 +111,14 @@ def _light(planes: NDArray[Any]) -> Light:
 
 def _or_one(spread: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(spread > 0, spread, 1.0)
+
+
+def _plain(planes: NDArray[Any], light: Light) -> Planes:
+    """Of mean 0 and spread 1, NaN where they are not known."""
+    kind = np.float64 if planes.dtype == np.float64 else np.float32
+    scaled = (planes - light.mean.astype(kind)[:, None, None]) * (1 / _or_one(light.spread)).astype(kind)[:, None, None]
+    scaled[~np.isfinite(scaled)] = np.nan
+    return np.asarray(scaled, np.float32)
 
 
 def _smooth(planes: NDArray[Any], light: Light, room: Room) -> Planes:

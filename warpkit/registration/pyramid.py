@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import engine
+from ..interpolations import Cubic, Interpolation
 from ..kernels.alignment import smooth_rows
 from ..kernels.rows import Origins
 from ..kernels.stages import frozen
+from ..spline_coefficients import coefficients
 from ..threads import run_ranges
 from ..transforms import Transform
 
 # The smallest level has a shorter side of at least so many pixels, and at most twice as many.
 _COARSEST_SIDE = 24
+# Halves of smaller pictures are too small to say whether slopes agree.
+_SMALL_SIDE = 128
 _NANOSECONDS = 0.6
 
 # White noise of variance 1 has this variance after the filter; sums of it with slopes, which are smooth, keep theirs.
-LEFT_OF_NOISE = (70 / 256) ** 2
+_LEFT_OF_NOISE = (70 / 256) ** 2
+
+# The weights of a cubic spline's coefficients.
+_B_SPLINE = Cubic(1, 0)
 
 Planes = NDArray[np.float32]
+
+
+class Pair(NamedTuple):
+    """Both pictures at the full size."""
+
+    moving: Planes
+    fixed: Planes
 
 
 @dataclass(frozen=True)
@@ -31,9 +45,14 @@ class Level:
     """Both pictures at one size: pixel (x, y) lies at (scale x, scale y) of the originals. NaN: not known."""
 
     scale: int
-    moving: Planes  # (C, H, W)
+    moving: Planes  # (C, H, W); where not smoothed, of coefficients of the cubic spline through the pixels
     fixed: Planes  # (C, rows, columns)
     weights: NDArray[np.float32]  # (rows, columns) or empty
+    is_smooth: bool = True
+
+    @property
+    def left_of_noise(self) -> float:
+        return _LEFT_OF_NOISE if self.is_smooth else 1.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,8 +60,8 @@ class Level:
         return rows, columns
 
     def warped(self, inverse_map: Transform, top: int = 0, bottom: int | None = None) -> Planes:
-        """The moving picture on rows ``top`` to ``bottom`` of the fixed one's pixels; NaN where one of the four pixels that
-        make it is not known."""
+        """The moving picture on rows ``top`` to ``bottom`` of the fixed one's pixels; NaN where one of the pixels that make it
+        is not known."""
         rows, columns = self.shape
         out = np.empty((len(self.moving), (rows if bottom is None else bottom) - top, columns), np.float32)
         engine.forward_into(self._identity._replace(pipeline=inverse_map.pipeline, origins=Origins(row=top)), out)
@@ -50,7 +69,8 @@ class Level:
 
     @cached_property
     def _identity(self) -> engine.Problem:
-        job = engine.problem("moving", self.moving, engine.NO_STAGES, engine.NO_GRID, "bilinear", "constant", 0.0, 0.01)
+        kernel: Interpolation = "bilinear" if self.is_smooth else _B_SPLINE
+        job = engine.problem("moving", self.moving, engine.NO_STAGES, engine.NO_GRID, kernel, "constant", 0.0, 0.01)
         return job._replace(fill=np.full(1, np.nan, np.float32))
 
 
@@ -73,17 +93,33 @@ class Room:
         return piece.reshape(count, rows, columns)
 
 
-def pyramid(moving: Planes, fixed: Planes, weights: NDArray[np.float32], room: Room) -> list[Level]:
-    """All levels, the largest, of pictures that are smoothed already, first.
+def pyramid(pictures: Pair, smooth: Pair, weights: NDArray[np.float32], room: Room, is_full_smoothed: bool) -> list[Level]:
+    """All levels, the largest first: the pictures as they are, then smoothed and smaller by halves.
 
-    Smoothing takes away noise that the slopes would be made of, and detail that bilinear sampling would blur unevenly.
+    Smoothing takes away noise that the slopes would be made of, and what would alias. At last it would only blur both pictures
+    differently, as bilinear sampling would, and move the result by some hundredths of a pixel. With ``is_full_smoothed``, and
+    of small pictures, the second level is the first one smoothed.
     """
-    levels = [Level(1, moving, fixed, weights)]
+    levels = [Level(1, _spline(pictures.moving), pictures.fixed, weights, is_smooth=False)]
+    moving, fixed = smooth
+    if is_full_smoothed or min(*moving.shape[1:], *fixed.shape[1:]) < _SMALL_SIDE:
+        levels.append(Level(1, moving, fixed, weights))
+    scale = 1
     while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:
         moving, fixed = _smaller(moving, room), _smaller(fixed, room)
         weights = _smaller(weights[None], room)[0] if weights.size else weights
-        levels.append(Level(2 * levels[-1].scale, moving, fixed, weights))
+        scale *= 2
+        levels.append(Level(scale, moving, fixed, weights))
     return levels
+
+
+def _spline(planes: Planes) -> Planes:
+    """Coefficients of the cubic spline through each plane, which nothing that is not known takes part in."""
+    unknown = np.isnan(planes)
+    values = np.where(unknown, np.float32(0), planes)[..., None]
+    found = coefficients("moving", values, engine.border_code("symmetric"), np.zeros(1, np.float32))[..., 0]
+    found[unknown] = np.nan
+    return np.asarray(found)
 
 
 def _smaller(planes: Planes, room: Room) -> Planes:

@@ -11,16 +11,19 @@ from .. import checks, door
 from ..transforms import Affine, Composition, Projective, Transform
 from .course import Course, Spline
 from .equations import ROBUST, Measure
-from .guard import doubt, slope_correlation
+from .guard import Limits, doubt, slope_correlation
 from .models import GENERATORS
 from .pictures import Pictures, load
-from .pyramid import pyramid
+from .pyramid import Pair, pyramid
 from .result import Record, Registration
+from .search import NEAR, WIDE, Range
 
 Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "projective", "tps", "dense"]
 
 MODELS = (*GENERATORS, "tps", "dense")
 _ANY_START = ("tps", "dense")
+SEARCHES = {"near": NEAR, "wide": WIDE}
+_LARGEST_ERROR = 1.0  # pixels
 
 
 def register(
@@ -31,7 +34,7 @@ def register(
     measure: Literal["ncc", "ssd"] = "ncc",
     robust: Literal["huber", "tukey"] | None = None,
     initial: door.Map | None = None,
-    search: bool | None = None,
+    search: Literal["near", "wide"] | bool | None = None,
     moving_mask: ArrayLike | None = None,
     fixed_weights: ArrayLike | None = None,
     control_points: tuple[int, int] = (5, 5),
@@ -39,6 +42,7 @@ def register(
     smoothness: float = 0.07,
     least_overlap: float = 0.25,
     least_correlation: float = 0.6,
+    accuracy: float | None = None,
 ) -> Registration:
     """Find the map that makes one picture look like another.
 
@@ -70,9 +74,10 @@ def register(
         Where to begin, from ``fixed`` to ``moving``: an affine map or a homography; any map for "tps" and "dense". From point
         pairs: ``wk.Affine.fit(fixed_points, moving_points)``. The identity otherwise. The model is of what the steps change: a
         "translation" keeps the turn of ``initial``.
-    search : bool, optional
-        Whether to try turns of up to 20 degrees, sizes and all shifts about the start, on the smallest pictures. By default if
-        there is no ``initial``. Not for "dense".
+    search : {"near", "wide"} or bool, optional
+        What to try about the start, on the smallest pictures, each at the shift that its correlation is largest for: "near" or
+        True, turns of up to 20 degrees and sizes of 0.85 to 1.18; "wide", all turns and sizes of 0.5 to 2, as far as the model
+        has them; False, nothing. By default "near" if there is no ``initial``. Not for "dense".
     moving_mask : (H, W) of bool, optional
         Which pixels of ``moving`` are known.
     fixed_weights : (rows, columns), optional
@@ -87,6 +92,9 @@ def register(
         of which the picture's standard deviation is 1.
     least_overlap, least_correlation : float
         A result that compares less than this part of ``fixed``, or whose pictures' slopes correlate less, is not trusted.
+    accuracy : float, optional
+        How well the corners must be known for a result to be trusted: the largest ``corner_error`` of the result, in pixels; 1
+        by default. Cannot be asked of "dense".
 
     Returns
     -------
@@ -100,9 +108,8 @@ def register(
 
     Notes
     -----
-    The same bits for any number of threads. A step at the full size costs some 3.5 ns per pixel and channel on one thread: a
-    warp, and 15 products that are summed over small cells. Pixels are compared as float32, smoothed by a filter of one pixel's
-    variance.
+    The same bits for any number of threads. Pixels are compared as float32; at last those of the full size
+    as they are, by the cubic spline through them: smoothing and bilinear sampling would blur both pictures differently.
     """
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, got {model!r}")
@@ -110,17 +117,20 @@ def register(
         raise ValueError(f"measure must be 'ncc' or 'ssd', got {measure!r}")
     if robust not in ROBUST:
         raise ValueError(f"robust must be 'huber', 'tukey' or None, got {robust!r}")
-    if search is not None and not isinstance(search, bool):
-        raise TypeError(f"search must be True, False or None, got {type(search).__name__}")
+    if not (search is None or isinstance(search, bool) or (isinstance(search, str) and search in SEARCHES)):
+        raise ValueError(f"search must be 'near', 'wide', True, False or None, got {search!r}")
     counts = checks.shape_2d("control_points", control_points)
     if min(counts) < 2:
         raise ValueError(f"control_points must be at least (2, 2), got {counts}")
     least_overlap = checks.not_negative("least_overlap", least_overlap)
     least_correlation = checks.finite_number("least_correlation", least_correlation)
+    if accuracy is not None and model == "dense":
+        raise ValueError(f"accuracy must be None for the model 'dense', whose error is not known, got {accuracy!r}")
+    largest_error = _LARGEST_ERROR if accuracy is None else checks.positive("accuracy", accuracy)
     course = Course(
         model,
         Measure(measure == "ncc", robust),
-        initial is None if search is None else search,
+        _around(initial is None if search is None else search),
         Spline(counts, checks.not_negative("bending", bending)),
         checks.positive("smoothness", smoothness),
     )
@@ -129,14 +139,23 @@ def register(
     if pictures.are_flat:
         return _nothing(pictures, start)
     history: list[Record] = []
-    levels = pyramid(pictures.moving, pictures.fixed, pictures.weights, pictures.room)
-    motion, fit, settled, covariance, deviation = course.run(levels, start, history)
+    smooth = Pair(pictures.moving, pictures.fixed)
+    levels = pyramid(pictures.sharp, smooth, pictures.weights, pictures.room, is_full_smoothed=model == "dense")
+    motion, fit, settled, covariance, corner_error = course.run(levels, start, history)
     overlap, slopes = fit.pixels / pictures.weight, slope_correlation(levels, motion)
-    reason = doubt(settled, overlap, slopes, deviation, least_overlap, least_correlation)
+    limits = Limits(least_overlap, least_correlation, largest_error)
+    reason = doubt(settled, overlap, slopes, corner_error, limits)
     gain, bias = pictures.light(fit.lights)
     return Registration(
-        motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, tuple(history)
+        *(motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, corner_error),
+        tuple(history),
     )
+
+
+def _around(search: str | bool) -> Range | None:
+    if isinstance(search, str):
+        return SEARCHES[search]
+    return SEARCHES["near"] if search else None
 
 
 def _start(initial: door.Map | None, model: str, shape: tuple[int, ...]) -> Transform:
@@ -162,5 +181,5 @@ def _nothing(pictures: Pictures, start: Transform) -> Registration:
     channels, length = len(pictures.fixed), start.params.size
     return Registration(
         start, False, "a picture is flat, or nothing of it is known", 0.0, 0.0, 0.0,
-        np.ones(channels), np.zeros(channels), np.full((length, length), np.nan), (),
+        np.ones(channels), np.zeros(channels), np.full((length, length), np.nan), np.inf, (),
     )  # fmt: skip

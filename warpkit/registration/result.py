@@ -38,7 +38,7 @@ class Registration:
     reason : str
         Why not; empty if it may.
     correlation : float
-        Of the aligned pictures, lightly smoothed, where both are known.
+        Of the aligned pictures, where both are known.
     slope_correlation : float
         Of their slopes, at about 100 pixels a side: what tells right from wrong, since any two bright things on dark correlate.
     overlap : float
@@ -46,9 +46,12 @@ class Registration:
     gain, bias : (C,) float64
         ``gain * moving + bias`` is as bright as ``fixed``, channel by channel; 1 and 0 for the measure "ssd".
     covariance : (P, P) float64 or None
-        Of ``transform.params``, if what is left of the difference is noise without correlation between pixels (the inverse of
-        the normal equations' matrix, times the noise's variance). None for a displacement field. NaN where nothing was
-        determined.
+        Of ``transform.params``, from how the residuals of parts of the picture differ in where they pull (a sandwich
+        estimator: White 1980, Conley 1999); the noise may be of any kind. A spline's bending counts as if it had been measured.
+        None for a displacement field. NaN where nothing was determined.
+    corner_error : float or None
+        How far ``transform(corners of fixed)`` is to be expected from the truth, root mean square, in pixels of ``moving``: the
+        covariance at the four corners. What the model cannot follow is not in it. None for a displacement field.
     history : tuple of Record
         All steps, from the smallest pictures to the largest.
     """
@@ -62,6 +65,7 @@ class Registration:
     gain: NDArray[np.float64]
     bias: NDArray[np.float64]
     covariance: NDArray[np.float64] | None
+    corner_error: float | None
     history: tuple[Record, ...]
 
     def __repr__(self) -> str:

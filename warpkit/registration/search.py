@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,32 @@ from .motions import MatrixMotion
 from .pyramid import Level
 from .result import Record
 
-_DEGREES = (0.0, -10.0, 10.0, -20.0, 20.0)
-_SIZES = (1.0, 0.85, 1.18)
-# So many of those that correlate best are refined, by so many steps.
-_BEST, _STEPS = 4, 8
+
+class Range(NamedTuple):
+    """Turns and sizes to be tried, and how many of those that correlate best are refined."""
+
+    degrees: tuple[float, ...]
+    sizes: tuple[float, ...]
+    best: int
+
+
+NEAR = Range((0.0, -10.0, 10.0, -20.0, 20.0), (1.0, 0.85, 1.18), 4)
+WIDE = Range(tuple(np.arange(0.0, 360.0, 10.0)), (1.0, 0.85, 1.18, 0.72, 1.4, 0.6, 1.65, 0.5, 2.0), 16)
+# Of refinement.
+_STEPS = 8
 # A start whose pictures correlate so well after these steps needs no search.
 _GOOD = 0.98
 _TOLERANCE = 0.05  # pixels of the level
 
 
 def first_motion(
-    level: Level, start: MatrixMotion, model: str, lights: NDArray[np.float64], measure: Measure, history: list[Record]
+    level: Level,
+    start: MatrixMotion,
+    model: str,
+    around: Range,
+    lights: NDArray[np.float64],
+    measure: Measure,
+    history: list[Record],
 ) -> Refined:
     """The start itself, or the best of what lies around it, refined by a simple model."""
     simple = model if model in ("translation", "euclidean") else "similarity"
@@ -34,11 +50,11 @@ def first_motion(
 
     found = [refined(start)]
     if not (found[0][0].settled and found[0][0].fit.correlation >= _GOOD):
-        degrees = (0.0,) if model == "translation" else _DEGREES
-        sizes = _SIZES if simple == "similarity" else (1.0,)
+        degrees = (0.0,) if model == "translation" else around.degrees
+        sizes = around.sizes if simple == "similarity" else (1.0,)
         turned = [start.after(_turn(*change)) for change in product(degrees, sizes)]
         tried = sorted((_best_shift(level, motion) for motion in turned), key=lambda shifted: -shifted[0])
-        found += [refined(motion) for _, motion in tried[:_BEST]]
+        found += [refined(motion) for _, motion in tried[: around.best]]
     best, records = max(found, key=lambda pair: pair[0].fit.correlation)
     history.extend(records)
     return best
