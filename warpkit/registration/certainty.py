@@ -21,7 +21,7 @@ _SMALLEST_PART = 1e-8
 
 
 def step_covariance(level: Level, refined: Refined, measure: Measure) -> NDArray[np.float64]:
-    """(P, P): of a step's numbers, on pictures that are not smoothed; NaN where they are not determined.
+    """(P, P): of a step's numbers; NaN where they are not determined.
 
     A penalty counts as if it had been measured, with the noise that the pixels have.
     """

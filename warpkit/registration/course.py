@@ -57,7 +57,7 @@ class Course:
     def run(self, levels: list[Level], start: Transform, history: list[Record]) -> Outcome:
         """Through all levels, the smallest first."""
         if self.model == "dense":
-            dense = dense_motion(levels[1:], start, self.measure, self.smoothness, history)
+            dense = dense_motion(levels, start, self.measure, self.smoothness, history)
             return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, None)
         refined = self._refined(levels, start, history)
         motion, covariance = refined.motion, step_covariance(levels[0], refined, self.measure)

@@ -20,7 +20,7 @@ from ..kernels.stages import frozen
 from ..threads import at_most, run_ranges
 from ..transforms import Affine, Projective, Transform
 from .motions import Motion, Penalty
-from .pyramid import Level, Planes
+from .pyramid import Level, Noise, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
@@ -28,8 +28,6 @@ _NANOSECONDS, _WARP_NANOSECONDS = 1.5, 1.5
 # Warped pixels that are made and summed before the next: a part of the second cache.
 _PART = 2**16
 _LIGHT, _GOAL = slice(2, 4), 4
-# Of white noise of variance 1 in the residual, the mean of both pictures' slopes has this variance along each axis.
-_NOISE_OF_SLOPES = 1 / 8
 # Which of the products, the upper triangle row by row, is of two factors.
 _PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
 
@@ -46,7 +44,7 @@ class Fit:
     residual: float  # sum of squares
     variance: float  # of the fixed picture: sum of squares about its mean
     penalty: float  # of the motion, as a part of that
-    left_of_noise: float  # by the level's filter
+    level_noise: Noise
 
     @property
     def cost(self) -> float:
@@ -55,7 +53,7 @@ class Fit:
     @property
     def noise(self) -> float:
         """The residual's variance, had white noise not been smoothed by the pyramid."""
-        return self.residual / max(self.pixels * len(self.lights), 1e-30) / self.left_of_noise
+        return self.residual / max(self.pixels * len(self.lights), 1e-30) / self.level_noise.left
 
     @property
     def by_residuals(self) -> NDArray[np.float64]:
@@ -67,7 +65,7 @@ class Fit:
         """Noise has slopes, too, but they do not move with the picture: with their squares taken off."""
         squares = np.einsum("cin,ci->cn", self.by_residuals, residual_factors(self.lights))
         sums = self.sums.copy()
-        sums[:, _PRODUCT_OF[[0, 1], [0, 1]]] -= _NOISE_OF_SLOPES * squares[:, None]
+        sums[:, _PRODUCT_OF[[0, 1], [0, 1]]] -= self.level_noise.slopes * squares[:, None]
         return replace(self, sums=sums)
 
 
@@ -101,8 +99,8 @@ class Measure:
         factors = residual_factors(lights)
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
-        pixels, left = float(totals[0, 3, 3]), level.left_of_noise
-        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0, left)
+        pixels = float(totals[0, 3, 3])
+        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0, level.noise)
 
 
 class _Cells:

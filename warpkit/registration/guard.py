@@ -16,7 +16,7 @@ _GUARD_SIDE = 64
 
 def slope_correlation(levels: list[Level], motion: Motion | DenseMotion) -> float:
     """The correlation of both pictures' differences between neighbours."""
-    level = next((one for one in reversed(levels) if min(one.shape) >= _GUARD_SIDE), levels[1])
+    level = next((one for one in reversed(levels) if min(one.shape) >= _GUARD_SIDE), levels[-1])
     warped, fixed = level.warped(motion.at(level.scale)).astype(np.float64), level.fixed.astype(np.float64)
     product = squares = other_squares = 0.0
     for axis in (1, 2):

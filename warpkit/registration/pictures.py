@@ -12,6 +12,7 @@ from .. import checks, door
 from .pyramid import Pair, Planes, Room, smoothed
 
 _SMALLEST_SIDE = 8
+_MOST_SHARP = 2**20
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Pictures:
     moving_light: Light
     fixed_light: Light
     room: Room  # for smaller ones
-    sharp: Pair  # not smoothed
+    sharp: Pair | None  # not smoothed, if they are to be compared so
 
     @property
     def are_flat(self) -> bool:
@@ -53,8 +54,12 @@ def load(
     moving_mask: ArrayLike | None,
     fixed_weights: ArrayLike | None,
     keep_light: bool,
+    is_sharp: bool | None,
 ) -> Pictures:
-    """Check and bring to one scale: each channel of each picture, or those of ``fixed`` for both with ``keep_light``."""
+    """Check and bring to one scale: each channel of each picture, or those of ``fixed`` for both with ``keep_light``.
+
+    Without ``is_sharp``, pictures of up to ``_MOST_SHARP`` pixels are compared as they are.
+    """
     source, target = door.image_array("moving", moving, (2, 3)), door.image_array("fixed", fixed, (2, 3))
     if source.shape[2:] != target.shape[2:]:
         raise ValueError(f"fixed must have as many channels as moving, got shapes {target.shape} and {source.shape}")
@@ -79,7 +84,9 @@ def load(
     moving_light = fixed_light if keep_light else _light(moving_planes)
     room = Room(moving_planes, fixed_planes)
     smooth = _smooth(moving_planes, moving_light, room), _smooth(fixed_planes, fixed_light, room)
-    sharp = Pair(_plain(moving_planes, moving_light), _plain(fixed_planes, fixed_light))
+    sharp = None
+    if is_sharp or (is_sharp is None and fixed_planes[0].size <= _MOST_SHARP):
+        sharp = Pair(_plain(moving_planes, moving_light), _plain(fixed_planes, fixed_light))
     return Pictures(*smooth, weights, _weight(fixed_planes[0], weights), moving_light, fixed_light, room, sharp)
 
 

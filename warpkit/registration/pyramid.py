@@ -24,9 +24,6 @@ _COARSEST_SIDE = 24
 _SMALL_SIDE = 128
 _NANOSECONDS = 0.6
 
-# White noise of variance 1 has this variance after the filter; sums of it with slopes, which are smooth, keep theirs.
-_LEFT_OF_NOISE = (70 / 256) ** 2
-
 # The weights of a cubic spline's coefficients.
 _B_SPLINE = Cubic(1, 0)
 
@@ -40,6 +37,17 @@ class Pair(NamedTuple):
     fixed: Planes
 
 
+class Noise(NamedTuple):
+    """What a level shows of white noise in the pictures."""
+
+    left: float  # of its variance
+    slopes: float  # along each axis, the variance of the mean of both pictures' slopes beside that of their difference
+
+
+# 70 / 256 and 84 / 1024 are the sums of the squares of the filter's weights and of its central difference's.
+_SHARP, _SMOOTH = Noise(1.0, 1 / 8), Noise((70 / 256) ** 2, (84 / 1024) / (4 * 70 / 256))
+
+
 @dataclass(frozen=True)
 class Level:
     """Both pictures at one size: pixel (x, y) lies at (scale x, scale y) of the originals. NaN: not known."""
@@ -51,8 +59,8 @@ class Level:
     is_smooth: bool = True
 
     @property
-    def left_of_noise(self) -> float:
-        return _LEFT_OF_NOISE if self.is_smooth else 1.0
+    def noise(self) -> Noise:
+        return _SMOOTH if self.is_smooth else _SHARP
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,16 +101,16 @@ class Room:
         return piece.reshape(count, rows, columns)
 
 
-def pyramid(pictures: Pair, smooth: Pair, weights: NDArray[np.float32], room: Room, is_full_smoothed: bool) -> list[Level]:
-    """All levels, the largest first: the pictures as they are, then smoothed and smaller by halves.
+def pyramid(sharp: Pair | None, smooth: Pair, weights: NDArray[np.float32], room: Room) -> list[Level]:
+    """All levels, the largest first: the pictures as they are, if they are given, then smoothed and smaller by halves.
 
     Smoothing takes away noise that the slopes would be made of, and what would alias. At last it would only blur both pictures
-    differently, as bilinear sampling would, and move the result by some hundredths of a pixel. With ``is_full_smoothed``, and
-    of small pictures, the second level is the first one smoothed.
+    differently, as bilinear sampling would, and move the result by some hundredths of a pixel. Where the sharp pictures are
+    given, the smooth ones begin with the half size, unless they are small.
     """
-    levels = [Level(1, _spline(pictures.moving), pictures.fixed, weights, is_smooth=False)]
+    levels = [] if sharp is None else [Level(1, _spline(sharp.moving), sharp.fixed, weights, is_smooth=False)]
     moving, fixed = smooth
-    if is_full_smoothed or min(*moving.shape[1:], *fixed.shape[1:]) < _SMALL_SIDE:
+    if sharp is None or min(*moving.shape[1:], *fixed.shape[1:]) < _SMALL_SIDE:
         levels.append(Level(1, moving, fixed, weights))
     scale = 1
     while min(*moving.shape[1:], *fixed.shape[1:]) >= 2 * _COARSEST_SIDE:

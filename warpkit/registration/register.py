@@ -43,6 +43,7 @@ def register(
     least_overlap: float = 0.25,
     least_correlation: float = 0.6,
     accuracy: float | None = None,
+    sharp: bool | None = None,
 ) -> Registration:
     """Find the map that makes one picture look like another.
 
@@ -95,6 +96,10 @@ def register(
     accuracy : float, optional
         How well the corners must be known for a result to be trusted: the largest ``corner_error`` of the result, in pixels; 1
         by default. Cannot be asked of "dense".
+    sharp : bool, optional
+        Whether the last steps compare the pixels as they are, by the cubic spline through them. Otherwise they are smoothed,
+        which takes half the time, but blurs both pictures a little differently: by the corners up to 0.06 pixels in small
+        pictures with few edges, thousandths in large ones. By default for ``fixed`` of up to 2**20 pixels. Not for "dense".
 
     Returns
     -------
@@ -108,8 +113,7 @@ def register(
 
     Notes
     -----
-    The same bits for any number of threads. Pixels are compared as float32; at last those of the full size
-    as they are, by the cubic spline through them: smoothing and bilinear sampling would blur both pictures differently.
+    The same bits for any number of threads. Pixels are compared as float32.
     """
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, got {model!r}")
@@ -126,6 +130,10 @@ def register(
     least_correlation = checks.finite_number("least_correlation", least_correlation)
     if accuracy is not None and model == "dense":
         raise ValueError(f"accuracy must be None for the model 'dense', whose error is not known, got {accuracy!r}")
+    if sharp is not None and not isinstance(sharp, bool):
+        raise TypeError(f"sharp must be True, False or None, got {type(sharp).__name__}")
+    if sharp and model == "dense":
+        raise ValueError("sharp must be False or None for the model 'dense', which compares smoothed pictures")
     largest_error = _LARGEST_ERROR if accuracy is None else checks.positive("accuracy", accuracy)
     course = Course(
         model,
@@ -134,13 +142,14 @@ def register(
         Spline(counts, checks.not_negative("bending", bending)),
         checks.positive("smoothness", smoothness),
     )
-    pictures = load(moving, fixed, moving_mask, fixed_weights, keep_light=measure == "ssd")
+    is_sharp = False if model == "dense" else sharp
+    pictures = load(moving, fixed, moving_mask, fixed_weights, keep_light=measure == "ssd", is_sharp=is_sharp)
     start = _start(initial, model, pictures.fixed.shape[1:])
     if pictures.are_flat:
         return _nothing(pictures, start)
     history: list[Record] = []
     smooth = Pair(pictures.moving, pictures.fixed)
-    levels = pyramid(pictures.sharp, smooth, pictures.weights, pictures.room, is_full_smoothed=model == "dense")
+    levels = pyramid(pictures.sharp, smooth, pictures.weights, pictures.room)
     motion, fit, settled, covariance, corner_error = course.run(levels, start, history)
     overlap, slopes = fit.pixels / pictures.weight, slope_correlation(levels, motion)
     limits = Limits(least_overlap, least_correlation, largest_error)
