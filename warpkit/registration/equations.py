@@ -28,6 +28,8 @@ _NANOSECONDS, _WARP_NANOSECONDS = 1.5, 1.5
 # Warped pixels that are made and summed before the next: a part of the second cache.
 _PART = 2**16
 _LIGHT, _GOAL = slice(2, 4), 4
+# So large a part of the cells are taken to show nothing but noise.
+_QUIETEST = 0.2
 # Which of the products, the upper triangle row by row, is of two factors.
 _PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
 
@@ -62,10 +64,18 @@ class Fit:
 
     @property
     def without_noise(self) -> Fit:
-        """Noise has slopes, too, but they do not move with the picture: with their squares taken off."""
+        """Noise has slopes, too, but they do not move with the picture: with their squares taken off.
+
+        How strong it is, the quietest cells tell: in others, residuals may be of light or colours that no gain and bias cover.
+        """
         squares = np.einsum("cin,ci->cn", self.by_residuals, residual_factors(self.lights))
-        sums = self.sums.copy()
-        sums[:, _PRODUCT_OF[[0, 1], [0, 1]]] -= self.level_noise.slopes * squares[:, None]
+        weights = self.sums[:, _PRODUCT_OF[3, 3]]
+        is_full = weights > weights.max(axis=1, keepdims=True) / 2
+        sums, own = self.sums.copy(), _PRODUCT_OF[[0, 1], [0, 1]]
+        for channel, square, weight, full in zip(sums, squares, weights, is_full, strict=True):
+            if full.any():
+                noise = np.quantile(square[full] / weight[full], _QUIETEST)
+                channel[own] = np.maximum(channel[own] - self.level_noise.slopes * noise * weight, 0.0)
         return replace(self, sums=sums)
 
 
