@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import oracles
 import pytest
+import simulator
 from more_families import MORE_FAMILIES
 from oracles import MODES
 
@@ -53,6 +54,7 @@ def small_launches(monkeypatch):
         monkeypatch.setattr(cuda_engine, "BLOCK", (4, 2))
         monkeypatch.setattr(cuda_engine, "BAND_THREADS", 3)
         monkeypatch.setattr(cuda_sums, "ADDERS", 2)
+        simulator.make_shared_arrays_once(monkeypatch)
     yield
     sys.setswitchinterval(before)
 

@@ -5,6 +5,7 @@ No device takes part: what only a CUDA tensor can show (streams, the dispatch of
 
 import numpy as np
 import pytest
+import simulator
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba_cuda", reason="the package numba-cuda is an extra: make test-cuda")
@@ -49,6 +50,7 @@ def tensors_on_the_simulator(monkeypatch):
     monkeypatch.setattr(cuda_engine, "BLOCK", (4, 2))
     monkeypatch.setattr(cuda_engine, "BAND_THREADS", 2)
     monkeypatch.setattr(cuda_sums, "ADDERS", 2)
+    simulator.make_shared_arrays_once(monkeypatch)
 
 
 def near(found, expected):
