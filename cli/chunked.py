@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -88,25 +87,17 @@ class ChunkReader:
         """The pixels of a window of a plane."""
         import numpy as np
 
+        from warpkit.source_windows import common_span, touched
+
         layout, (*blocks, chunk_rows, chunk_columns) = self._source.layout, self._source.chunk
         rows, columns = window
         leading = tuple(place // block for place, block in zip(plane, blocks, strict=True))
         within = tuple(place % block for place, block in zip(plane, blocks, strict=True))
-        keys = [(*leading, i, j) for i in _touched(rows, chunk_rows) for j in _touched(columns, chunk_columns)]
+        keys = [(*leading, i, j) for i in touched(rows, chunk_rows) for j in touched(columns, chunk_columns)]
         pixels = np.empty((rows.stop - rows.start, columns.stop - columns.start, *layout.pixel), layout.dtype)
         for key, chunk in zip(keys, self._pool.map(self._kept.get, keys), strict=True):
             top, left = key[-2] * chunk_rows, key[-1] * chunk_columns
-            to_rows, from_rows = _common(rows, top, chunk_rows)
-            to_columns, from_columns = _common(columns, left, chunk_columns)
+            to_rows, from_rows = common_span(rows, slice(top, top + chunk_rows))
+            to_columns, from_columns = common_span(columns, slice(left, left + chunk_columns))
             pixels[to_rows, to_columns] = chunk[within][from_rows, from_columns]
         return pixels
-
-
-def _touched(span: slice, size: int) -> range:
-    return range(span.start // size, math.ceil(span.stop / size))
-
-
-def _common(window: slice, start: int, size: int) -> Slices:
-    """What a window and a chunk have in common along an axis, as the window and as the chunk counts."""
-    first, last = max(window.start, start), min(window.stop, start + size)
-    return slice(first - window.start, last - window.start), slice(first - start, last - start)

@@ -252,6 +252,11 @@ def _nearest(x: float) -> int:
     return whole + (x - whole >= 0.5)
 
 
+def touched(span: slice, size: int) -> range:
+    """The chunks of one size along an axis that a span meets."""
+    return range(span.start // size, (span.stop - 1) // size + 1)
+
+
 def common_span(span: slice, other: slice) -> tuple[slice, slice]:
     """What two spans of an axis have in common, as each of them counts."""
     first, last = max(span.start, other.start), min(span.stop, other.stop)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import recycling
 from .kept import Kept, Key
-from .source_windows import Window, common_span
+from .source_windows import Window, common_span, touched
 
 
 class StoredPicture:
@@ -46,7 +46,7 @@ class StoredPicture:
         if self.chunk is None:
             return self._read(window)
         pixels = recycling.empty((*(span.stop - span.start for span in window), *self.shape[2:]), self.dtype)
-        for key in product(*map(_touched, window, self.chunk)):
+        for key in product(*map(touched, window, self.chunk)):
             there, here = zip(*map(common_span, window, _place(key, self.chunk)), strict=True)
             pixels[there] = self._kept.get(key)[here]
         return pixels
@@ -57,11 +57,6 @@ class StoredPicture:
 
     def _read(self, place: Window) -> NDArray[Any]:
         return np.ascontiguousarray(self._array[place], self.dtype)
-
-
-def _touched(span: slice, size: int) -> range:
-    """The chunks along an axis that a span meets."""
-    return range(span.start // size, (span.stop - 1) // size + 1)
 
 
 def _place(key: Key, chunk: tuple[int, int]) -> Window:

@@ -117,8 +117,6 @@ def warp(
 
 def _picture(image: Any) -> Any:
     """The image, with its channels in one chunk."""
-    if not isinstance(image, da.Array):
-        raise TypeError(f"image must be a dask array, got {type(image).__name__}; dask.array.from_array makes one")
     if any(np.isnan(size) for size in image.shape):
         raise ValueError("image must have known chunk sizes; image.compute_chunk_sizes() finds them")
     door.check_image("image", image.shape, image.dtype, (2, 3))
