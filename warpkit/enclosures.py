@@ -183,10 +183,9 @@ def _polynomial(params: Params, x: Interval, y: Interval) -> Enclosure:
     order, scale = int(params[0]), params[3]
     u, v = (x - params[1]) * scale, (y - params[2]) * scale
     count = (order + 1) * (order + 2) // 2
-    formula = getattr(polynomial_sums, "py_func", polynomial_sums)  # compiled code takes no intervals
     values, slopes = [], []
     for first in (POLYNOMIAL_HEADER, POLYNOMIAL_HEADER + count):
-        total, total_u, total_v = formula(u, v, params, first, order)
+        total, total_u, total_v = polynomial_sums(u, v, params, first, order)
         values.append(total)
         slopes.extend([total_u * scale, total_v * scale])
     return Enclosure(values[0], values[1], (slopes[0], slopes[1], slopes[2], slopes[3]))

@@ -62,9 +62,8 @@ def grid_sample_reference(input: Tensor, grid: Tensor, mode: str, padding_mode: 
 
 def _bicubic(input: Tensor, points: Tensor, padding_mode: str, align_corners: bool) -> Tensor:
     """The padding rule goes to each tap, not to the point."""
-    formula = getattr(cubic_weights, "py_func", cubic_weights)  # compiled code takes no tensors
     corner = points.detach().floor()
-    weights_x, weights_y = (formula(t, BICUBIC_PHI) for t in (points - corner).unbind(-1))
+    weights_x, weights_y = (cubic_weights(t, BICUBIC_PHI) for t in (points - corner).unbind(-1))
     total = torch.zeros((), dtype=input.dtype)
     for row in range(4):
         for column in range(4):

@@ -17,6 +17,8 @@ The decorators:
 ``driver``
     entry points called from Python: release the GIL, kept in a cache on disk.
 
+All but drivers are parts: kernels call them compiled; Python, which may hand them intervals or tensors, as they are written.
+
 None of the others allows LLVM to contract or reorder floating point: the path without border checks and the path with them
 must give the same bits.
 """
@@ -31,11 +33,14 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import _dynfunc, config, njit, types
 from numba.core import cgutils
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.cpu import CPUTargetOptions
 from numba.core.options import TargetOptions
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -45,14 +50,53 @@ if not hasattr(CPUTargetOptions, "noalias"):
     # Numba has the flag (its own parallel loops set it) but no public option that sets it.
     CPUTargetOptions.noalias = TargetOptions.Mapping("noalias")
 
+
+class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """LLVM's code of a function, optimised, for its callers: machine code is made of theirs only."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+class _PartCompiler(Compiler):  # type: ignore[misc]
+    """Compiles what only kernels call. A driver takes in a hundred functions; machine code and wrappers of each, which never
+    run, would take half as long again."""
+
+    def __init__(self, typing_context: Any, target_context: Any, library: Any, *arguments: Any) -> None:
+        super().__init__(typing_context, target_context, _PartLibrary(target_context.codegen(), "part"), *arguments)
+        self.state.targetctx.get_executable = _no_executable
+
+
+def _no_executable(library: Any, description: Any, environment: Any) -> Any:
+    """What callers find the function by; it leads to no code."""
+    return _dynfunc.make_function(description.lookup_module(), description.qualname, "", 0, environment, (library,))
+
+
+class _Part(CPUDispatcher):  # type: ignore[misc]
+    """Compiled for kernels, and for Python the function as it is written."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.py_func(*arguments)
+
+
+def _part(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    options |= {**_OPTIONS, "nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        return function if config.DISABLE_JIT else _Part(function, targetoptions=options, pipeline_class=_PartCompiler)
+
+    return decorate
+
+
 # Only what allocates counts references: counting is atomic, and would cost more than a short row.
-allocating = njit(**_OPTIONS)
-shared = njit(_nrt=False, **_OPTIONS)
-shared_sum = njit(_nrt=False, fastmath={"reassoc"}, **_OPTIONS)
-inlined = njit(_nrt=False, forceinline=True, **_OPTIONS)
-row_loop = njit(_nrt=False, noalias=True, **_OPTIONS)
-row_loop_inlined = njit(_nrt=False, noalias=True, forceinline=True, **_OPTIONS)
-row_sum = njit(_nrt=False, noalias=True, fastmath={"reassoc"}, **_OPTIONS)
+allocating = _part()
+shared = _part(_nrt=False)
+shared_sum = _part(_nrt=False, fastmath={"reassoc"})
+inlined = _part(_nrt=False, forceinline=True)
+row_loop = _part(_nrt=False, noalias=True)
+row_loop_inlined = _part(_nrt=False, noalias=True, forceinline=True)
+row_sum = _part(_nrt=False, noalias=True, fastmath={"reassoc"})
 
 
 def driver(function: Callable[..., Any]) -> Any:
