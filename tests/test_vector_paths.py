@@ -29,10 +29,10 @@ PROCESSORS = {
 }
 
 DTYPES = ("uint8", "uint16", "float32")
+# Single matrices: the drivers for other maps take minutes to compile and call the same blocks, as bicubic sampling does here.
 MAPS = (
     wk.Affine.similarity(0.8, 17, center=(40, 30)),
     wk.Projective([[0.9, 0.1, 2], [-0.1, 0.8, 5], [1e-3, 5e-4, 1]]),
-    wk.Affine.similarity(0.8, 17, center=(40, 30)) @ wk.Affine.identity(),
 )
 # By type and interpolation: how far pixels may be from those computed in float64.
 TOLERANCES = {
@@ -92,7 +92,9 @@ for dtype, channels, shape in itertools.product(("uint8", "uint16", "float32"), 
         wk.Affine.identity() @ wk.Affine.identity(),
     ]
     ordinary = np.random.default_rng(0).integers(0, 256, (*shape, channels)).astype(dtype)
-    for at_end, interpolation in itertools.product((False, True), ("bilinear", "nearest", "bicubic")):
+    # of 16 bits, bicubic sampling reads single pixels: it has no vectors that might reach too far
+    interpolations = ("bilinear", "nearest") if dtype == "uint16" else ("bilinear", "nearest", "bicubic")
+    for at_end, interpolation in itertools.product((False, True), interpolations):
         picture, out = guarded((*shape, channels), dtype, at_end), guarded((*shape, channels), dtype, at_end)
         picture[...] = ordinary
         for inverse_map in maps:
@@ -141,8 +143,8 @@ def test_every_processor_makes_the_same_pictures(processor, ours, exact, tmp_pat
     lacking = [feature for feature in features.replace("+", "").split(",") if feature and not here.get(feature, False)]
     if lacking:
         pytest.skip(f"this processor lacks {', '.join(lacking)}")
-    # 16 bits differ from float32 in how pixels are read and written: two processors show it
-    dtypes = DTYPES if processor in ("avx2", "generic") else ("uint8", "float32")
+    # what processors have of their own is for 8 bits, and whether they multiply and add at once: two show that
+    dtypes = DTYPES if processor in ("avx2", "generic") else ("uint8",)
     environment = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
     child(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
