@@ -247,6 +247,15 @@ def test_arrays_are_read_only(transform):
         (wk.Affine, [AFFINE.matrix]),
         (wk.Projective, [PROJECTIVE.matrix]),
         (wk.ThinPlateSpline, [CONTROL_POINTS, VALUES]),
+@every_family
+def test_attributes_cannot_be_changed(transform):
+    before = transform(picture_points())  # now it is packed for kernels, which would not know of a change
+    for name in vars(transform):
+        with pytest.raises(AttributeError, match=f"^{name} cannot be changed"):
+            setattr(transform, name, None)
+    assert np.array_equal(transform(picture_points()), before)
+
+
         (wk.DisplacementField, [FIELD.field]),
     ],
 )

@@ -121,6 +121,12 @@ class Transform(ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "pipeline"}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # what was packed for kernels would not know of it
+        if name in self.__dict__:
+            raise AttributeError(f"{name} cannot be changed: transforms are values; make another, as with_params does")
+        super().__setattr__(name, value)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         restore(self, state)
 
