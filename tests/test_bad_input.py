@@ -1,5 +1,7 @@
 """Bad images, maps, grids and points: a ValueError or TypeError that names the argument, never a crash or a wrong picture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from refusals import BATCH, GRID, IDENTITY, IMAGE, MODES, refuses
@@ -44,6 +46,12 @@ if np.dtype(np.longdouble).itemsize > 8:
 def test_bad_images_are_refused(image, error):
     refuses(lambda: wk.warp(image, IDENTITY, (2, 2)), error, r"^image\b")
     refuses(lambda: wk.sample(image, GRID), error, r"^image\b")
+
+
+@pytest.mark.parametrize("image", [None, "picture.png", Path("picture.png"), {"pixels": IMAGE}])
+def test_what_is_no_array_is_named_by_its_type(image):
+    # cv2.imread returns None where there is no file
+    refuses(lambda: wk.warp(image, IDENTITY), TypeError, f"^image must be an array of numbers, got {type(image).__name__}$")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ def test_points_keep_their_axes():
     assert flag
 
 
+def test_no_points_are_no_points():
+    for none in (np.zeros((0, 2)), [], np.array([])):
+        points, visible = wk.warp_points(none, spline(), SHAPE)
+        assert (points.shape, visible.shape) == ((0, 2), (0,))
+
+
 def test_visible_is_inside_the_pixels_of_the_output():
     points = [[-0.5, 0], [-0.51, 0], [3.49, 0], [3.5, 0], [0, 2.49], [0, 2.5]]
     visible = wk.warp_points(points, wk.Affine.identity(), (3, 4)).visible
@@ -238,9 +244,10 @@ def test_a_homography_within_a_composition_hides_the_same_part():
 
 def test_no_boxes_are_no_boxes():
     for inverse_map in (wk.Affine.identity(), spline()):
-        boxes, visible, whole = wk.warp_boxes(np.zeros((0, 4)), inverse_map, SHAPE)
-        assert boxes.shape == (0, 4)
-        assert visible.shape == whole.shape == (0,)
+        for none in (np.zeros((0, 4)), [], np.array([])):
+            boxes, visible, whole = wk.warp_boxes(none, inverse_map, SHAPE)
+            assert boxes.shape == (0, 4)
+            assert visible.shape == whole.shape == (0,)
 
 
 # --- polygons --------------------------------------------------------------------------------------------------------------

@@ -72,6 +72,12 @@ def test_json_refuses_another_direction():
         wk.transform_from_json(json.dumps(document))
 
 
+def test_json_is_text():
+    for document in (None, {"format": "warpkit-transform"}):
+        with pytest.raises(TypeError, match=f"^text must be JSON text, got {type(document).__name__}"):
+            wk.transform_from_json(document)
+
+
 HEAD = {"format": "warpkit-transform", "version": 1}
 TRIANGLE = [[0, 0], [1, 0], [0, 1]]
 MALFORMED = {
@@ -241,12 +247,6 @@ def test_arrays_are_read_only(transform):
             array[...] = 0
 
 
-@pytest.mark.parametrize(
-    ("family", "arguments"),
-    [
-        (wk.Affine, [AFFINE.matrix]),
-        (wk.Projective, [PROJECTIVE.matrix]),
-        (wk.ThinPlateSpline, [CONTROL_POINTS, VALUES]),
 @every_family
 def test_attributes_cannot_be_changed(transform):
     before = transform(picture_points())  # now it is packed for kernels, which would not know of a change
@@ -256,6 +256,12 @@ def test_attributes_cannot_be_changed(transform):
     assert np.array_equal(transform(picture_points()), before)
 
 
+@pytest.mark.parametrize(
+    ("family", "arguments"),
+    [
+        (wk.Affine, [AFFINE.matrix]),
+        (wk.Projective, [PROJECTIVE.matrix]),
+        (wk.ThinPlateSpline, [CONTROL_POINTS, VALUES]),
         (wk.DisplacementField, [FIELD.field]),
     ],
 )

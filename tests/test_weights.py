@@ -140,6 +140,11 @@ def test_alpha_beyond_one_is_refused():
         wk.warp_alpha(np.full((4, 4, 4), 2.0), wk.Affine.identity())
 
 
+def test_a_picture_without_channels_is_refused():
+    with pytest.raises(ValueError, match=r"image must have shape \(H, W, C\), got \(4, 4\)"):
+        wk.warp_alpha(np.ones((4, 4)), wk.Affine.identity())
+
+
 def test_a_picture_without_colours_is_refused():
     with pytest.raises(ValueError, match="at least two channels"):
         wk.warp_alpha(np.ones((4, 4, 1)), wk.Affine.identity())

@@ -29,6 +29,8 @@ _MOST_ADDRESSABLE_BYTES = 2**57
 def finite_array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
     """``value`` as a new float64 array of finite numbers; ``None`` in ``shape`` stands for any length."""
     array = numeric_array(name, value)
+    if shape is not None and len(shape) == 2 and shape[0] is None and shape[1] and array.shape == (0,):
+        array = array.reshape(0, shape[1])  # an empty list: no rows
     if shape is not None and not (
         array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
     ):
@@ -47,9 +49,12 @@ def plain_array(name: str, value: ArrayLike) -> NDArray[Any]:
     if is_on_gpu(value):
         raise TypeError(f"{name} must be an array on the host, got {type(value).__name__} on a GPU")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be an array of numbers, got a ragged sequence") from None
+    if array.ndim == 0 and array.dtype.kind in "OSU":  # None, a path, or whatever NumPy does not know
+        raise TypeError(f"{name} must be an array of numbers, got {type(value).__name__}")
+    return array
 
 
 def is_on_gpu(value: Any) -> bool:
@@ -105,6 +110,8 @@ def positive(name: str, value: Any) -> float:
 def points(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Points (..., 2) in (x, y) order."""
     array = finite_array(name, value)
+    if array.shape == (0,):  # an empty list: no points
+        return array.reshape(0, 2)
     if array.ndim == 0 or array.shape[-1] != 2:
         raise ValueError(f"{name} must have shape (..., 2), (x, y) in the last axis, got {array.shape}")
     return array

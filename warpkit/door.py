@@ -15,6 +15,9 @@ from .transforms import Affine, Composition, Projective, Transform
 Mode: TypeAlias = Literal["constant", "fill", "edge", "symmetric", "reflect", "wrap"]
 Map: TypeAlias = Transform | NDArray[Any]
 
+# By the least and the largest rank.
+_AXES = {(2, 3): "(H, W) or (H, W, C)", (3, 4): "(N, H, W) or (N, H, W, C)", (3, 3): "(H, W, C)"}
+
 
 def image_array(name: str, value: ArrayLike, ranks: tuple[int, int]) -> NDArray[Any]:
     array = checks.plain_array(name, value)
@@ -26,8 +29,7 @@ def check_image(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], ranks: 
     """What must hold for an image or a batch of them, wherever it is."""
     pixels.carrier_dtype(name, dtype)
     if len(shape) not in ranks:
-        axes = "(H, W) or (H, W, C)" if ranks == (2, 3) else "(N, H, W) or (N, H, W, C)"
-        raise ValueError(f"{name} must have shape {axes}, got {shape}")
+        raise ValueError(f"{name} must have shape {_AXES[ranks]}, got {shape}")
     if 0 in shape:
         raise ValueError(f"{name} must not be empty, got shape {shape}")
     if max(shape[:3]) >= 2**31:

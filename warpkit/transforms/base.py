@@ -179,6 +179,8 @@ def transform_and_direction(text: str) -> tuple[Transform, Direction | None]:
     try:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
+    if not isinstance(text, str | bytes | bytearray):
+        raise TypeError(f"text must be JSON text, got {type(text).__name__}")
         raise ValueError(f"text is not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ValueError(f'text must be a JSON object with "format": "{_FORMAT}"')
