@@ -20,7 +20,6 @@ from . import checks, door, engine, pixels
 from .door import Interpolation, Map, Maps, Mode
 from .kernels.maps import DISPLACEMENT
 from .pixels import Cval
-from .transforms import Transform
 
 Gradient: TypeAlias = NDArray[Any] | None
 Pullback: TypeAlias = Callable[..., tuple[Gradient, Gradient]]
@@ -88,7 +87,7 @@ def warp_vjp(
 
 def warp_batch_vjp(
     images: ArrayLike,
-    inverse_maps: Map | Sequence[Transform],
+    inverse_maps: Map | Sequence[Map],
     output_shape: tuple[int, int] | None = None,
     *,
     interpolation: Interpolation = "bilinear",

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from . import checks, door, engine
 from .door import Interpolation, Map, Mode
 from .pixels import Cval
-from .transforms import Transform
 
 
 def warp(
@@ -107,7 +106,7 @@ def warp(
 
 def warp_batch(
     images: ArrayLike,
-    inverse_maps: Map | Sequence[Transform],
+    inverse_maps: Map | Sequence[Map],
     output_shape: tuple[int, int] | None = None,
     *,
     interpolation: Interpolation = "bilinear",
@@ -124,7 +123,7 @@ def warp_batch(
     images : (N, H, W) or (N, H, W, C)
         As for :func:`warp`.
     inverse_maps : Transform or matrix, or N of them
-        N transforms in a sequence (of one family they run as one call), or N matrices as an array (N, 2, 3) or (N, 3, 3).
+        N in a sequence (of one family they run as one call), or N matrices as an array (N, 2, 3) or (N, 3, 3).
     output_shape, interpolation, mode, cval, antialias, tolerance, out
         As for :func:`warp`.
 

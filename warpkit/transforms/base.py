@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,9 @@ from .. import checks
 from ..kernels.points import map_points, points_jacobian
 from ..kernels.stages import Pipeline, Stage, frozen, pack
 from ..threads import run_ranges
+
+if TYPE_CHECKING:
+    from .composition import Composition
 
 Direction = Literal["inverse", "forward"]
 
@@ -103,7 +106,7 @@ class Transform(ABC):
         flat: NDArray[np.float64] = points_jacobian(frozen(array.reshape(-1, 2)), table, params[0])
         return flat.reshape(*array.shape, 2)
 
-    def __matmul__(self, first: Transform) -> Transform:
+    def __matmul__(self, first: Transform) -> Composition:
         """The composition that applies ``first``, then this map."""
         from .composition import Composition
 
@@ -118,14 +121,14 @@ class Transform(ABC):
         # adding 0 makes -0 and 0, which are equal, the same bits
         return hash((type(self), (self.params + 0.0).tobytes()))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "pipeline"}
-
     def __setattr__(self, name: str, value: Any) -> None:
         # what was packed for kernels would not know of it
         if name in self.__dict__:
             raise AttributeError(f"{name} cannot be changed: transforms are values; make another, as with_params does")
         super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "pipeline"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         restore(self, state)
@@ -176,11 +179,11 @@ def transform_from_json(text: str) -> Transform:
 
 def transform_and_direction(text: str) -> tuple[Transform, Direction | None]:
     """As :func:`transform_from_json`, with the direction that the text notes, if any."""
+    if not isinstance(text, str | bytes | bytearray):
+        raise TypeError(f"text must be JSON text, got {type(text).__name__}")
     try:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-    if not isinstance(text, str | bytes | bytearray):
-        raise TypeError(f"text must be JSON text, got {type(text).__name__}")
         raise ValueError(f"text is not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ValueError(f'text must be a JSON object with "format": "{_FORMAT}"')
