@@ -202,12 +202,41 @@ def test_each_channel_has_its_own_fill(mode, interpolation, dtype):
         np.testing.assert_array_equal(result[..., c], wk.warp(image[..., c], wide, (41, 55), cval=cval, **options))
 
 
+@pytest.mark.parametrize("mode", ["constant", "fill", "edge"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("name", ["affine", "field"])
+def test_a_fill_of_nan_is_seen_where_any_fill_is(name, interpolation, mode):
+    wide = MAPS[name] @ wk.Affine.translation(-12, -9)
+    options = {"mode": mode, "interpolation": interpolation}
+    missing, white, black = (wk.warp(IMAGE, wide, (41, 55), cval=cval, **options) for cval in (np.nan, 900, -900))
+    np.testing.assert_array_equal(missing, np.where(white == black, white, np.nan))
+
+
+def test_identity_takes_nothing_from_a_fill_of_nan():
+    for interpolation in ("bilinear", "bicubic"):
+        same = wk.warp(IMAGE, wk.Affine.identity(), interpolation=interpolation, cval=np.nan)
+        np.testing.assert_array_equal(same, IMAGE)
+
+
+def test_what_is_missing_may_stay_missing():
+    image = np.ones((9, 9))
+    image[:, 4:] = np.nan
+    shifted = wk.warp_weighted(image, None, wk.Affine.translation(-2, 0), cval=np.nan).output
+    np.testing.assert_array_equal(shifted[0], [np.nan] * 2 + [1] * 4 + [np.nan] * 3)
+
+
+def test_a_spline_has_no_fill_of_nan():
+    with pytest.raises(ValueError, match="cval must be finite"):
+        wk.warp(IMAGE, wk.Affine.identity(), interpolation="bspline3", cval=np.nan)
+
+
 @pytest.mark.parametrize(
     ("cval", "message"),
     [
         ((1, 2), r"cval must be a number or one for each channel \(3\), got shape \(2,\)"),
         ([[1, 2, 3]], "cval must be a number or one for each channel"),
         ((1, 2, np.nan), r"cval\[2\] must be finite"),
+        ((1, 2, np.inf), r"cval\[2\] must be finite"),
         ((1, 2, 300), r"cval\[2\] must be within 0 to 255"),
     ],
 )

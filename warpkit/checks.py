@@ -74,8 +74,8 @@ def numeric_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
     return np.array(array, dtype=np.float64, order="C")
 
 
-def finite_number(name: str, value: Any) -> float:
-    """``value`` as a float; refuses NaN, infinity and what is not a real number."""
+def finite_number(name: str, value: Any, *, or_nan: bool = False) -> float:
+    """``value`` as a float; refuses infinity, what is not a real number and, unless told otherwise, NaN."""
     if type(value) is float and math.isfinite(value):  # at once: this is on the way of every call
         return value
     if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
@@ -86,7 +86,7 @@ def finite_number(name: str, value: Any) -> float:
         number = float(value)
     except OverflowError:
         number = np.inf
-    if not np.isfinite(number):
+    if not (np.isfinite(number) or (or_nan and np.isnan(number))):
         raise ValueError(f"{name} must be finite, got {number}")
     return number
 

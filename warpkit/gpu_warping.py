@@ -50,7 +50,7 @@ def problem(
 ) -> Problem:
     dtype = source.dtype
     fills = pixels.fill_value(cval, dtype, pixels.carrier_dtype("image", dtype), source.shape[3])
-    if (fills != fills[0]).any():
+    if not np.array_equal(fills, np.broadcast_to(fills[0], fills.shape), equal_nan=True):
         raise ValueError(f"cval must be the same for all channels of an image on a GPU, got {fills.tolist()}")
     kernel = kernel_of(interpolation)
     if kernel.is_spline:

@@ -116,7 +116,10 @@ def store(result: NDArray[Any], out: NDArray[Any]) -> None:
 
 
 def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels: int) -> NDArray[Any]:
-    """``cval``, for each channel or for all, in the working type; for integers rounded, and refused outside their range."""
+    """``cval``, for each channel or for all, in the working type; for integers rounded, and refused outside their range.
+
+    NaN is what is missing, in images that can hold it.
+    """
     try:
         rank = np.ndim(cval)
     except ValueError:
@@ -129,8 +132,9 @@ def fill_value(cval: Any, dtype: np.dtype[Any], carrier: np.dtype[Any], channels
 
 
 def _fill_number(name: str, value: Any, dtype: np.dtype[Any]) -> float:
-    number = float(value) if isinstance(value, (bool, np.bool_)) else checks.finite_number(name, value)
+    is_bool = isinstance(value, (bool, np.bool_))
+    number = float(value) if is_bool else checks.finite_number(name, value, or_nan=dtype.kind == "f")
     low, high = value_range(dtype)
-    if not low <= number <= high:
+    if number < low or number > high:
         raise ValueError(f"{name} must be within {low:g} to {high:g} for {dtype} images, got {number:g}")
     return math.floor(number + 0.5) if dtype.kind in "biu" else number

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from . import checks, pixels
 from .kernels.spline_filter import COLUMNS_TOGETHER, filter_columns, filter_rows
 from .kernels.stages import frozen
+from .kernels.taps import CONSTANT
 from .threads import run_ranges
 
 _NANOSECONDS_PER_VALUE = 3.0
@@ -18,6 +19,8 @@ _NANOSECONDS_PER_VALUE = 3.0
 def coefficients(name: str, images: NDArray[Any], mode: int, fill: NDArray[Any]) -> NDArray[Any]:
     """A new array (N, H, W, C) of the working type for images of a carrier type; outside there are ``fill`` (C,) or what the
     border rule says."""
+    if mode == CONSTANT and np.isnan(fill).any():
+        raise ValueError("cval must be finite under mode 'constant' for a spline, whose coefficients would all be NaN")
     working = pixels.working_type(images.dtype)
     checks.fits_in_memory(f"{name}: its spline coefficients", images.size * np.dtype(working).itemsize)
     values = np.array(images, dtype=working, order="C")

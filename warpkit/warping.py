@@ -56,7 +56,8 @@ def warp(
         outermost's centres, the output is ``cval``. Where the map has no value (a homography's
         horizon), the output is ``cval`` in every mode.
     cval : float, or a sequence of them, one for each channel
-        Finite, and within the range of the image's dtype; rounded for integers.
+        Within the range of the image's dtype; rounded for integers. NaN in floating images, where what lies outside is missing:
+        under "constant" so is every pixel that has a tap there, and "bspline3" is refused.
     antialias : bool
         Whether pixels are averages over their footprint where the map makes the picture smaller: by its derivative at each
         pixel, along each direction as far as it shrinks that. Nothing changes where it does not.

@@ -55,7 +55,7 @@ def warp_weighted(
     mode
         As for :func:`warpkit.warp`; with "constant" taps outside have weight 0.
     cval
-        The fill, which has no part in any average.
+        The fill, which has no part in any average; NaN keeps missing what is missing.
     least_weight : float
         The output is the fill where less counts, within (0, 1].
 
