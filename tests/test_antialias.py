@@ -88,6 +88,15 @@ def test_a_part_of_a_thumbnail_is_that_part_of_the_whole():
     np.testing.assert_array_equal(part, whole[place])
 
 
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+def test_a_picture_made_smaller_about_its_corner_has_the_means_of_its_areas(astronaut, mode):
+    areas = astronaut.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3))
+    about_the_corner = wk.Affine.scaling(8, center=(-0.5, -0.5))
+    error = np.abs(wk.warp(astronaut, about_the_corner, (64, 64), antialias=True, mode=mode) - areas)
+    assert error.max() < 2.5
+    assert error.mean() < 0.4
+
+
 def test_bicubic_samples_are_averaged_too():
     image, inverse_map = source(), SHRINKING_MAPS["affine"]
     expected = oracles.antialiased(lambda points: oracles.bicubic(image, points, "reflect"), framed(inverse_map), 0)
