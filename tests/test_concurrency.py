@@ -3,6 +3,7 @@
 Every wait is bounded: what hangs fails its test.
 """
 
+import copy
 import multiprocessing
 import os
 import signal
@@ -42,7 +43,8 @@ def picture(number):
     """One of many warps, large and small: what every worker of these tests computes."""
     image = SMALL if number % 3 == 2 else IMAGE
     interpolation = "nearest" if number % 2 else "bilinear"
-    return wk.warp(image, MAPS[number % len(MAPS)], mode="reflect", interpolation=interpolation)
+    inverse_map = copy.copy(MAPS[number % len(MAPS)])  # not packed for kernels yet
+    return wk.warp(image, inverse_map, mode="reflect", interpolation=interpolation)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +233,26 @@ def test_a_forked_child_warps_while_its_parent_does(expected):
         for thread in warping:
             thread.join(CHILD_SECONDS)
     assert not wrong
+
+
+@needs_fork
+def test_a_child_forked_while_a_thread_packs_a_map_goes_on(expected):
+    packing, forked = threading.Event(), threading.Event()
+
+    class SlowToPack(wk.Affine):
+        def _stages(self):
+            packing.set()
+            forked.wait(2 * CHILD_SECONDS)
+            return super()._stages()
+
+    thread = threading.Thread(target=wk.warp, args=(np.zeros((4, 4), np.uint8), SlowToPack(np.eye(2, 3))))
+    thread.start()
+    try:
+        assert packing.wait(CHILD_SECONDS)
+        assert_right(pictures_of_child("fork", [3]), [3], expected)
+    finally:
+        forked.set()
+        thread.join(CHILD_SECONDS)
 
 
 def send_grandchilds_pictures(connection, numbers):

@@ -14,6 +14,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
+from typing import Any, Generic, TypeVar, overload
 
 from numba.core.compiler_lock import global_compiler_lock
 
@@ -26,6 +27,8 @@ _LONGEST_CALL_NS = 20_000_000.0
 # Each call takes some microseconds of the interpreter, which threads share: less work than this is not worth one.
 _SHORTEST_CALL_NS = 100_000.0
 _CALLS_PER_THREAD = 8
+
+T = TypeVar("T")
 
 _lock = threading.Lock()
 _workers = 0
@@ -164,6 +167,31 @@ def run_ranges(kernel: Callable[[int, int], int], count: int, nanoseconds_each: 
     if threads > 1:
         _invite(run, threads - 1)
     return run.finish()
+
+
+class ComputedOnce(Generic[T]):
+    """A property that is kept, as ``functools.cached_property``, but without the lock that is in there before Python 3.12.
+
+    All objects of a class share that lock: a child forked while another thread held it waited for ever. Here two threads may
+    both compute, and get the same.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> ComputedOnce[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object, owner: type) -> ComputedOnce[T] | T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._compute(instance)
+        return value
 
 
 def _forget_pool() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..kernels.alignment import smooth_rows
 from ..kernels.rows import Origins
 from ..kernels.stages import frozen
 from ..spline_coefficients import coefficients
-from ..threads import run_ranges
+from ..threads import ComputedOnce, run_ranges
 from ..transforms import Transform
 
 # The smallest level has a shorter side of at least so many pixels, and at most twice as many.
@@ -75,7 +74,7 @@ class Level:
         engine.forward_into(self._identity._replace(pipeline=inverse_map.pipeline, origins=Origins(row=top)), out)
         return out
 
-    @cached_property
+    @ComputedOnce
     def _identity(self) -> engine.Problem:
         kernel: Interpolation = "bilinear" if self.is_smooth else _B_SPLINE
         job = engine.problem("moving", self.moving, engine.NO_STAGES, engine.NO_GRID, kernel, "constant", 0.0, 0.01)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import checks
 from ..kernels.points import map_points, points_jacobian
 from ..kernels.stages import Pipeline, Stage, frozen, pack
-from ..threads import run_ranges
+from ..threads import ComputedOnce, run_ranges
 
 if TYPE_CHECKING:
     from .composition import Composition
@@ -73,7 +72,7 @@ class Transform(ABC):
     @abstractmethod
     def _from_dict(cls, fields: dict[str, Any]) -> Transform: ...
 
-    @cached_property
+    @ComputedOnce
     def pipeline(self) -> Pipeline:
         """The stages packed for kernels."""
         return pack(self._stages())

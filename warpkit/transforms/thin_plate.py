@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from .. import checks
 from ..kernels.maps import THIN_PLATE
 from ..kernels.spline_maps import THIN_PLATE_HEADER
 from ..kernels.stages import Stage
+from ..threads import ComputedOnce
 from .base import Transform, read_only, restore
 from .inverse import Inverse
 
@@ -164,13 +164,13 @@ class _System:
             raise ValueError(f"control_points are too close together for a spline: the system is solved only to {residual:.1g}")
         return np.asarray(solution, dtype=np.float64)
 
-    @cached_property
+    @ComputedOnce
     def _operator(self) -> NDArray[np.float64]:
         """(K + 3, K): what the values are multiplied by to give weights and plane. One factorisation serves all values."""
         count = len(self.control_points)
         return self.solve(np.eye(count + 3, count))
 
-    @cached_property
+    @ComputedOnce
     def bending(self) -> NDArray[np.float64]:
         """From values to weights, which are those values' slopes of half the bending energy."""
         weights = self._operator[: len(self.control_points)]
