@@ -116,6 +116,7 @@ def test_triangles_turned_over_still_have_an_inverse_and_flat_ones_none():
 BAD = {
     "two points": ((SQUARE[:2], SQUARE[:2]), "at least three"),
     "on a line": ((SQUARE * [1, 0], SQUARE), "one line"),
+    "one point twice": ((SQUARE[[0, 1, 2, 3, 1]], SQUARE[[0, 1, 2, 3, 0]]), r"apart, got (\[.*\]) beside \1"),
     "fewer values": ((SQUARE, SQUARE[:3]), "values"),
     "NaN": ((np.full((4, 2), math.nan), SQUARE), "control_points"),
     "flat triangle": ((SQUARE, SQUARE, [[0, 1, 1]]), r"triangles\[0\]"),

@@ -195,6 +195,9 @@ def _delaunay(points: NDArray[np.float64]) -> NDArray[np.int64]:
             "a Delaunay triangulation needs SciPy (pip install 'numba-warpkit[triangulation]'); or give triangles"
         ) from None
     try:
-        return np.array(Delaunay(points).simplices, dtype=np.int64)
+        triangulation = Delaunay(points)
     except QhullError:
         raise ValueError("control_points must not lie on one line") from None
+    for left_out, _, nearest in triangulation.coplanar:
+        raise ValueError(f"control_points must be apart, got {points[left_out].tolist()} beside {points[nearest].tolist()}")
+    return np.array(triangulation.simplices, dtype=np.int64)
