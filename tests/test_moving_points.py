@@ -307,6 +307,18 @@ def test_masks_keep_their_dtype_and_their_labels(dtype):
         assert set(np.unique(warped)) <= set(np.unique(labels)) | {0}
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64", ">i8"])
+@pytest.mark.parametrize("channels", [(), (2,)])
+@pytest.mark.parametrize("rule", ["nearest", "majority"])
+def test_labels_of_64_bits_are_exact(rule, channels, dtype):
+    labels = (2**60 + pixel_grid(5, 7)[..., 0].astype("uint64")).astype(dtype)
+    labels = np.broadcast_to(labels.reshape(5, 7, *[1] * len(channels)), (5, 7, *channels))
+    warped = wk.warp_mask(labels, wk.Affine.translation(2, 0), rule=rule, outside=2**60 - 1)
+    assert warped.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(warped[:, :5], labels[:, 2:])
+    np.testing.assert_array_equal(warped[:, 5:], 2**60 - 1)
+
+
 def test_nearest_is_the_label_of_the_pixel_pointed_into():
     labels = np.arange(12, dtype=np.int32).reshape(3, 4) * 10
     moved = wk.warp_mask(labels, wk.Affine.translation(1.4, 0.6), outside=-1)

@@ -229,6 +229,8 @@ def warp_mask(
     if not low <= beyond <= high:
         raise ValueError(f"outside must be within {low} to {high} for {labels.dtype} masks, got {beyond}")
     if rule == "nearest":
+        if labels.dtype.itemsize == 8:
+            return _nearest_in_parts(labels, inverse_map, output_shape, beyond)
         return warping.warp(labels, inverse_map, output_shape, interpolation="nearest", cval=beyond)
     if rule != "majority":
         raise ValueError(f"rule must be 'nearest' or 'majority', got {rule!r}")
@@ -243,6 +245,15 @@ def warp_mask(
             largest = np.maximum(weight, largest)
     assert winner is not None
     return winner
+
+
+def _nearest_in_parts(labels: NDArray[Any], inverse_map: Map, output_shape: Any, beyond: int) -> NDArray[Any]:
+    """64-bit labels as channels of 16 bits, which are copied as they are: float64 does not hold every label."""
+    native = np.ascontiguousarray(labels, labels.dtype.newbyteorder("="))
+    parts = native.view(np.uint16).reshape(*labels.shape[:2], -1)
+    cval = np.full(parts.shape[2] // 4, beyond, native.dtype).view(np.uint16)
+    warped = warping.warp(parts, inverse_map, output_shape, interpolation="nearest", cval=cval)
+    return warped.view(native.dtype).reshape(*warped.shape[:2], *labels.shape[2:])
 
 
 def _forward_map(inverse_map: Map, output_shape: Any) -> tuple[Transform, tuple[int, int] | None]:
