@@ -413,7 +413,7 @@ PICTURE = np.arange(400.0).reshape(20, 20)
         ({"model": "rigid"}, ValueError, "model must be one of 'translation'"),
         ({"measure": "mi"}, ValueError, "measure must be 'ncc' or 'ssd'"),
         ({"robust": True}, ValueError, "robust must be 'huber', 'tukey' or None"),
-        ({"initial": [[1, 0, 0], [0, 1, 0]]}, TypeError, "initial must be a transform or a matrix"),
+        ({"initial": [[1, 0, 0], [0, 1, 0]]}, TypeError, "initial must be a transform or a matrix as an array"),
         ({"initial": np.zeros((2, 3))}, ValueError, "initial: matrix must not be singular"),
         ({"initial": wk.Projective(np.diag([1, 1, -1.0])), "model": "projective"}, ValueError, "initial: the whole output"),
         ({"initial": wk.Projective(np.eye(3))}, ValueError, "initial must be affine for the model 'affine'"),

@@ -40,9 +40,9 @@ def as_transform(name: str, value: Any) -> Transform:
     if isinstance(value, Transform):
         return value
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a transform or a matrix (2, 3) or (3, 3), got {type(value).__name__}")
+        raise TypeError(f"{name} must be a transform or a matrix as an array (2, 3) or (3, 3), got {type(value).__name__}")
     if value.shape not in ((2, 3), (3, 3)):
-        raise ValueError(f"{name} must be a transform or a matrix (2, 3) or (3, 3), got shape {value.shape}")
+        raise ValueError(f"{name} must be a transform or a matrix as an array (2, 3) or (3, 3), got shape {value.shape}")
     try:
         return Affine(value) if len(value) == 2 else Projective(value)
     except (TypeError, ValueError) as error:
