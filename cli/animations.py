@@ -80,6 +80,8 @@ def _options(suffix: str, timing: Timing, metadata: Metadata, quality: int | Non
         options["icc_profile"] = metadata.icc
     if metadata.exif and suffix != ".gif":
         options["exif"] = metadata.exif
+    if metadata.dpi and FORMATS[suffix] == "PNG":
+        options["dpi"] = metadata.dpi
     if metadata.xmp and suffix in (".avif", ".gif", ".webp"):
         options["xmp"] = metadata.xmp
     return options

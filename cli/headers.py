@@ -36,14 +36,20 @@ _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _DESCRIPTIVE = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
 _EXIF_DIRECTORIES = (0x8769, 0x8825)  # camera settings, GPS
 _ICC_TAG, _XMP_TAG, _ORIENTATION_TAG = 34675, 700, 274
+_DPI_LIMIT = 65535  # of JPEG
+_PNG_BITS = 24  # where its header has them
 
 
 class Metadata(NamedTuple):
-    """What goes with the pixels, as the bytes of their own formats; EXIF starts with its byte order mark."""
+    """What goes with the pixels, as the bytes of their own formats; EXIF starts with its byte order mark.
+
+    ``dpi`` is the resolution along x and y, pixels per inch, of formats that have it beside their EXIF.
+    """
 
     exif: bytes = b""
     icc: bytes = b""
     xmp: bytes = b""
+    dpi: tuple[float, float] | None = None
 
 
 class Header(NamedTuple):
@@ -55,6 +61,7 @@ class Header(NamedTuple):
     frames: int
     mode: str
     metadata: Metadata
+    invisible_grey: int | None = None  # of PNG without an alpha channel
 
 
 _TIFF = Header("TIFF", 0, 0, 1, "", Metadata())  # with channels or bits that Pillow does not know
@@ -103,7 +110,7 @@ def _identify(data: bytes) -> Header:
         with image_module.open(io.BytesIO(data), formats=_KNOWN) as image:
             width, height = image.size
             frames = image.n_frames if image.format in _ANIMATED and getattr(image, "is_animated", False) else 1
-            return Header(image.format, width, height, frames, image.mode, _metadata(image))
+            return Header(image.format, width, height, frames, image.mode, _metadata(image), _invisible_grey(image, data))
     except OSError:
         if data.startswith(_SIGNATURES_OF_TIFF):
             return _TIFF
@@ -115,10 +122,24 @@ def _identify(data: bytes) -> Header:
 def _metadata(image: Any) -> Metadata:
     if image.format == "TIFF":
         icc, xmp = (_bytes(image.tag_v2.get(tag)) for tag in (_ICC_TAG, _XMP_TAG))
-        return Metadata(_exif_of_tiff(image), icc, xmp)
+        return Metadata(_exif_of_tiff(image), icc, xmp, _dpi(image))
     exif = _bytes(image.info.get("exif")).removeprefix(b"Exif\0\0")
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    return Metadata(exif, _bytes(image.info.get("icc_profile")), _bytes(xmp))
+    return Metadata(exif, _bytes(image.info.get("icc_profile")), _bytes(xmp), _dpi(image))
+
+
+def _dpi(image: Any) -> tuple[float, float] | None:
+    x, y = map(float, image.info.get("dpi", (0, 0)))
+    return (x, y) if 1 <= x <= _DPI_LIMIT and 1 <= y <= _DPI_LIMIT else None
+
+
+def _invisible_grey(image: Any, data: bytes) -> int | None:
+    """As it is among the decoded pixels: Pillow brings greys of 1 bit to 8, those of 2 and 4 it leaves as they are stored."""
+    if image.format != "PNG" or image.mode not in ("1", "L", "I;16") or "transparency" not in image.info:
+        return None
+    grey: int = image.info["transparency"]
+    bits = data[_PNG_BITS]
+    return grey * (255 // (2**bits - 1)) if bits in (2, 4) else grey
 
 
 def _bytes(value: Any) -> bytes:

@@ -114,7 +114,7 @@ class Maker:
             with self._cores:
                 picture = decode(data, item.source.suffix.lower(), self._settings.max_pixels)
                 del data
-                warped = picture._replace(frames=tuple(self._warp(item, frame) for frame in picture.frames))
+                warped = picture._replace(frames=tuple(self._warp(item, frame, picture.has_alpha) for frame in picture.frames))
                 encoded = encode(item.target.suffix, warped, self._settings.quality)
             write(encoded)
         (rows, columns), (to_rows, to_columns) = picture.frames[0].shape[:2], warped.frames[0].shape[:2]
@@ -144,12 +144,12 @@ class Maker:
             return False
         return True
 
-    def _warp(self, item: Item, frame: Any) -> Any:
+    def _warp(self, item: Item, frame: Any, has_alpha: bool) -> Any:
         rows, columns = frame.shape[:2]
         inverse_map, shape = self._map_for(item, (rows, columns))
         refuse_too_large(shape[0] * shape[1], self._settings.max_pixels)
         settings = self._settings
         return warp_pixels(
             frame, inverse_map, shape, interpolation=settings.interpolation, mode=settings.mode, cval=settings.cval,
-            antialias=settings.antialias,
+            antialias=settings.antialias, has_alpha=has_alpha,
         )  # fmt: skip

@@ -20,12 +20,16 @@ DEFAULT_MAX_PIXELS = 2**28
 
 
 class Picture(NamedTuple):
-    """Frames (H, W) or (H, W, C) in OpenCV's channel order, their timing, metadata, and what had to be given up."""
+    """Frames (H, W) or (H, W, C) in OpenCV's channel order, their timing, metadata, and what had to be given up.
+
+    The last of two or four channels is alpha, unless ``has_alpha`` is False.
+    """
 
     frames: tuple[NDArray[Any], ...]
     metadata: Metadata = Metadata()
     timing: Timing = Timing()
     notes: tuple[str, ...] = ()
+    has_alpha: bool = True
 
 
 def read_picture(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -52,26 +56,26 @@ def read_file(path: Path) -> bytes:
 def decode(data: bytes, suffix: str, max_pixels: int) -> Picture:
     """The picture of a file whose name ends in ``suffix``."""
     header = read_header(data, suffix, max_pixels)
-    metadata = header.metadata
+    metadata, has_alpha = header.metadata, True
     if header.format == "TIFF":
-        frames, timing = tiffs.decode_pages(data, max_pixels), Timing()
+        (frames, has_alpha), timing = tiffs.decode_pages(data, max_pixels), Timing()
     elif header.format == "GIF" or header.frames > 1:
         frames, timing = animations.decode_frames(data)
     else:
-        frames, timing = (stills.decode_still(data),), Timing()
+        frames, timing = (stills.decode_still(data, header.invisible_grey),), Timing()
     if metadata.exif and header.format != "TIFF":
         frames = tuple(turned_upright(frame, orientation(metadata.exif)) for frame in frames)
         metadata = metadata._replace(exif=with_upright_orientation(metadata.exif))
-    return _without_cmyk(header, Picture(frames, metadata, timing))
+    return _without_inks(header, Picture(frames, metadata, timing, has_alpha=has_alpha))
 
 
-def _without_cmyk(header: Header, picture: Picture) -> Picture:
-    """Decoders turn CMYK into RGB by a plain formula; the inks' profile would be wrong for that."""
-    if header.mode != "CMYK":
+def _without_inks(header: Header, picture: Picture) -> Picture:
+    """Decoders turn CMYK and L*a*b* into RGB by plain formulas; their profiles would be wrong for that."""
+    if header.mode not in ("CMYK", "LAB"):
         return picture
     frames = tuple(frame[..., :3] for frame in picture.frames)
     metadata = picture.metadata._replace(icc=b"")
-    return picture._replace(frames=frames, metadata=metadata, notes=("CMYK converted to RGB, without its profile",))
+    return picture._replace(frames=frames, metadata=metadata, notes=(f"{header.mode} converted to RGB, without its profile",))
 
 
 def encode(suffix: str, picture: Picture, quality: int | None = None) -> bytes:
@@ -83,9 +87,11 @@ def encode(suffix: str, picture: Picture, quality: int | None = None) -> bytes:
         If the format is unknown or cannot hold the picture.
     """
     suffix = suffix.lower()
-    frames, metadata, timing, _ = picture
+    frames, metadata, timing = picture.frames, picture.metadata, picture.timing
     if suffix in tiffs.SUFFIXES:
-        return tiffs.encode_pages(frames, metadata)
+        return tiffs.encode_pages(frames, metadata, has_alpha=picture.has_alpha)
+    if not picture.has_alpha and any(frame.shape[2:] == (4,) for frame in frames):
+        raise PictureError(f"{suffix} cannot hold four channels of which none is alpha; try .tif")
     if suffix == ".gif" or (len(frames) > 1 and suffix in animations.FORMATS):
         return animations.encode_frames(suffix, frames, timing, metadata, quality)
     if len(frames) > 1:
@@ -95,7 +101,8 @@ def encode(suffix: str, picture: Picture, quality: int | None = None) -> bytes:
 
 def losses(suffix: str, picture: Picture) -> tuple[str, ...]:
     """What reading gave up, and what this format will."""
-    if any(picture.metadata) and suffix.lower() not in stills.KEEPS_METADATA:
+    exif, icc, xmp, _ = picture.metadata
+    if (exif or icc or xmp) and suffix.lower() not in stills.KEEPS_METADATA:
         return (*picture.notes, f"{suffix} holds no metadata")
     return picture.notes
 

@@ -49,7 +49,8 @@ def register_pair(
         fixed = read_single(fixed_file).frames[0]
     with _naming(moving_file):
         found = register(picture.frames[0], fixed, how)
-    warped = picture._replace(frames=(warp_pixels(picture.frames[0], found.transform, fixed.shape[:2]),))
+    pixels = warp_pixels(picture.frames[0], found.transform, fixed.shape[:2], has_alpha=picture.has_alpha)
+    warped = picture._replace(frames=(pixels,))
     with _naming(output):
         write_whole(output, (found.transform.to_json(direction="inverse") + "\n").encode())
     if aligned is not None:

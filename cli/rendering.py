@@ -19,11 +19,15 @@ def warp_pixels(
     mode: str = "constant",
     cval: float = 0.0,
     antialias: bool = False,
+    has_alpha: bool = True,
 ) -> NDArray[Any]:
-    """Warp the pixels of a picture file; with an alpha channel, colours are weighted by it and outside is transparent."""
+    """Warp the pixels of a picture file.
+
+    The last of two or four channels is alpha, if ``has_alpha``: then colours are weighted by it and outside is transparent.
+    """
     import warpkit as wk
 
     options: dict[str, Any] = {"interpolation": interpolation, "mode": mode, "antialias": antialias}
-    if pixels.ndim == 3 and pixels.shape[2] == 4 and interpolation != "nearest":
+    if has_alpha and pixels.shape[2:] in ((2,), (4,)) and interpolation != "nearest":
         return wk.warp_alpha(pixels, inverse_map, shape, **options)
     return wk.warp(pixels, inverse_map, shape, cval=cval, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import PictureError
@@ -16,11 +18,13 @@ JPEG = (".jpg", ".jpeg")
 _WITH_METADATA = (".png", ".webp", ".avif")
 KEEPS_METADATA = (*JPEG, *_WITH_METADATA, ".apng", ".gif", ".tif", ".tiff")
 _SEGMENT_BYTES = 65533  # what a segment's length field allows, without itself
+_END_OF_PNG_HEADER = 33
+_METRES_PER_INCH = 0.0254
 _DEFAULT_JPEG_QUALITY = 95
 
 
-def decode_still(data: bytes) -> NDArray[Any]:
-    """All bits, all channels, as stored; palettes and CMYK come out as colours."""
+def decode_still(data: bytes, invisible_grey: int | None = None) -> NDArray[Any]:
+    """All bits, all channels, as stored; palettes and CMYK come out as colours, and so do greys of which one is invisible."""
     import numpy as np
 
     cv2 = require_cv2()
@@ -30,6 +34,9 @@ def decode_still(data: bytes) -> NDArray[Any]:
         raise PictureError(f"cannot be decoded: {error.err or error}") from None
     if pixels is None:
         raise PictureError("is damaged or cut short, or OpenCV cannot read it")
+    if invisible_grey is not None:  # which OpenCV passes over
+        alpha = np.where(pixels == invisible_grey, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+        pixels = np.dstack([pixels, pixels, pixels, alpha])
     return pixels  # type: ignore[no-any-return]
 
 
@@ -37,7 +44,9 @@ def encode_still(suffix: str, pixels: NDArray[Any], metadata: Metadata, quality:
     """The bytes of a file of the format that ``suffix`` names."""
     _refuse_what_cannot_be_held(suffix, pixels)
     data = _encode(suffix, pixels, metadata if suffix in _WITH_METADATA else Metadata(), _quality(suffix, quality))
-    return _with_segments(data, metadata) if suffix in JPEG else data
+    if suffix in JPEG:
+        return _with_segments(data, metadata)
+    return _with_physical_size(data, metadata.dpi) if suffix == ".png" and metadata.dpi else data
 
 
 def _refuse_what_cannot_be_held(suffix: str, pixels: NDArray[Any]) -> None:
@@ -90,12 +99,26 @@ def _with_segments(jpeg: bytes, metadata: Metadata) -> bytes:
     part = _SEGMENT_BYTES - 14
     parts = [metadata.icc[start : start + part] for start in range(0, len(metadata.icc), part)]
     segments += [(0xE2, b"ICC_PROFILE\0" + bytes([n, len(parts)]) + chunk) for n, chunk in enumerate(parts, start=1)]
-    if not segments:
-        return jpeg
     if any(len(body) > _SEGMENT_BYTES for _, body in segments):
         raise PictureError("JPEG holds at most 64 KiB of EXIF and of XMP each; try .png or .tif")
     start = 2
     if jpeg[2:4] == b"\xff\xe0":
         start += 2 + int.from_bytes(jpeg[4:6], "big")
     inserted = [b"\xff" + bytes([marker]) + (len(body) + 2).to_bytes(2, "big") + body for marker, body in segments]
-    return b"".join([jpeg[:start], *inserted, jpeg[start:]])
+    return b"".join([_with_density(jpeg[:start], metadata.dpi), *inserted, jpeg[start:]])
+
+
+def _with_density(jfif: bytes, dpi: tuple[float, float] | None) -> bytes:
+    """The start of a JPEG file with JFIF's segment, and a resolution in that (units, then x and y)."""
+    if dpi is None or jfif[6:11] != b"JFIF\0":
+        return jfif
+    per_inch = 1
+    return jfif[:13] + struct.pack(">BHH", per_inch, *map(round, dpi)) + jfif[18:]
+
+
+def _with_physical_size(png: bytes, dpi: tuple[float, float]) -> bytes:
+    """A PNG file with its resolution in pixels per metre, behind the header."""
+    per_metre = 1
+    body = b"pHYs" + struct.pack(">IIB", *(round(per_inch / _METRES_PER_INCH) for per_inch in dpi), per_metre)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:_END_OF_PNG_HEADER] + chunk + png[_END_OF_PNG_HEADER:]

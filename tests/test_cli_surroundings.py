@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from command import PHOTO, invoke, leftovers
+from PIL import Image
 
 from warpkit_cli import doctor, drawing, journal
 
@@ -69,12 +70,12 @@ def test_an_archive_whose_decoder_throws_is_one_pictures_fault(monkeypatch: pyte
     def broken(*_: object) -> None:
         raise cv2.error("bad memory")
 
-    tifffile.imwrite("in/bits.tif", np.zeros((8, 8), bool), photometric="minisblack")
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save("in/deep.tif", compression="tiff_lzw")
     for name in ("imdecode", "imdecodemulti"):
         monkeypatch.setattr(cv2, name, broken)
-    done = invoke("warp", "in/0.png", "in/bits.tif", "-o", "out", code=1)
+    done = invoke("warp", "in/0.png", "in/deep.tif", "-o", "out", code=1)
     assert "failed: in/0.png: cannot be decoded: " in done.stderr
-    assert "failed: in/bits.tif: cannot be decoded: " in done.stderr
+    assert "failed: in/deep.tif: cannot be decoded: " in done.stderr
 
 
 def test_pairs_that_are_no_text(tmp_path: Path) -> None:

@@ -202,6 +202,27 @@ def test_tiff_channels_one_after_another() -> None:
     assert np.array_equal(tifffile.imread("out.tif"), planes.transpose(1, 2, 0)[::-1, ::-1])
 
 
+@pytest.mark.parametrize("source", ["jpg", "png", "tif"])
+@pytest.mark.parametrize("target", ["jpg", "png", "tif"])
+def test_the_resolution_is_kept(photo: Image.Image, source: str, target: str) -> None:
+    photo.save(f"in.{source}", dpi=(300, 240))
+    invoke("warp", f"in.{source}", "-o", f"out.{target}", "--rotate", 5)
+    with Image.open(f"out.{target}") as out:
+        assert np.allclose(np.array(out.info["dpi"], float), (300, 240), atol=0.02)
+
+
+@pytest.mark.parametrize("bits", [2, 8, 16])
+def test_a_grey_that_png_hides_stays_hidden(bits: int) -> None:
+    greys = (np.arange(4)[None].repeat(3, axis=0) * (2**bits - 1) // 3).astype(np.uint16)  # 0 to white
+    hidden = greys[0, 2]
+    rows = b"".join(b"\0" + (bytes([0b00011011]) if bits == 2 else row.astype(f">u{bits // 8}").tobytes()) for row in greys)
+    Path("in.png").write_bytes(png(4, 3, bits, 0, zlib.compress(rows), tRNS=int(hidden).to_bytes(2, "big")))
+    invoke("warp", "in.png", "-o", "out.png")
+    out = cv2.imread("out.png", cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(out[..., 3] == 0, greys == hidden)
+    assert np.array_equal(out[:, [0, 1, 3], 0], out[:, [0, 1, 3], 3] * (greys[:, [0, 1, 3]] / (2**bits - 1)))
+
+
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
 @pytest.mark.parametrize("transparent", [False, True])
 def test_animations_frame_by_frame(photo: Image.Image, suffix: str, transparent: bool) -> None:
@@ -378,19 +399,19 @@ def test_files_without_a_suffix_go_by_what_they_hold(photo: Image.Image) -> None
     assert np.array_equal(pixels("out.png"), np.asarray(photo))
 
 
-def png_bomb(width: int, height: int) -> bytes:
-    """A few bytes that claim to be a large picture."""
+def png(width: int, height: int, bits: int, colours: int, data: bytes, **others: bytes) -> bytes:
+    """A PNG file of these compressed rows, with other chunks ahead of them."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
-    data = zlib.compress(bytes(1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([bits, colours, 0, 0, 0])
+    chunks = {"IHDR": header, **others, "IDAT": data, "IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind.encode(), data) for kind, data in chunks.items())
 
 
 def test_bombs_are_refused_by_a_limit_that_can_be_set(photo: Image.Image) -> None:
-    Path("bomb.png").write_bytes(png_bomb(60_000, 60_000))
+    Path("bomb.png").write_bytes(png(60_000, 60_000, 8, 2, zlib.compress(bytes(1000))))
     assert "has 3600000000 pixels, more than --max-pixels" in invoke("warp", "bomb.png", "-o", "out.png", code=1).stderr
     photo.save("in.png")
     photo.save("in.tif")

@@ -151,10 +151,10 @@ def premultiplied(image: NDArray[Any]) -> NDArray[Any]:
         raise ValueError(f"image must have colour and alpha, at least two channels, got shape {image.shape}")
     kind = pixels.working_type(pixels.carrier_dtype("image", image.dtype))
     result = np.zeros(image.shape, kind)
-    np.divide(image[..., -1], kind(_opaque(image.dtype)), out=result[..., -1], dtype=kind)
+    np.divide(image[..., -1], kind(opaque(image.dtype)), out=result[..., -1], dtype=kind)
     alpha = result[..., -1:]
     if not ((alpha >= 0) & (alpha <= 1)).all():
-        raise ValueError(f"image must have an alpha channel within 0 and {_opaque(image.dtype):g}")
+        raise ValueError(f"image must have an alpha channel within 0 and {opaque(image.dtype):g}")
     # what hidden pixels hold may be no number
     np.multiply(image[..., :-1], alpha, out=result[..., :-1], where=alpha > 0, dtype=kind)
     return result
@@ -166,11 +166,12 @@ def unpremultiplied(warped: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     result = np.empty(warped.shape, dtype.newbyteorder("="))
     _store_averages(warped[..., :-1], alpha, 0, _HARDLY_VISIBLE, result[..., :-1])
     # kernels with negative weights overshoot
-    pixels.store(np.clip(alpha, 0, 1) * warped.dtype.type(_opaque(dtype)), result[..., -1:])
+    pixels.store(np.clip(alpha, 0, 1) * warped.dtype.type(opaque(dtype)), result[..., -1:])
     return result
 
 
-def _opaque(dtype: np.dtype[Any]) -> float:
+def opaque(dtype: np.dtype[Any]) -> float:
+    """Alpha of what hides all behind it."""
     return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
