@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import PictureError
 from .headers import Metadata, require_pillow
+from .stills import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,8 +75,10 @@ def _options(suffix: str, timing: Timing, metadata: Metadata, quality: int | Non
         options["loop"] = 1  # GIF alone says "once" by saying nothing
     if suffix == ".gif":
         options["disposal"] = 2  # every frame is whole: what is transparent in it shows nothing of the last
-    if quality is not None and suffix in (".avif", ".webp"):
-        options["quality"] = quality
+    if suffix == ".webp" and quality is None:
+        options["lossless"] = True
+    elif suffix in (".avif", ".webp"):
+        options["quality"] = DEFAULT_QUALITY if quality is None else quality
     if metadata.icc:
         options["icc_profile"] = metadata.icc
     if metadata.exif and suffix != ".gif":

@@ -22,6 +22,7 @@ from .opencv import require_cv2
 from .options_file import options_file
 from .pictures import DEFAULT_MAX_PIXELS, SUFFIXES
 from .pipeline import run_bounded
+from .stills import DEFAULT_QUALITY
 from .worklist import Item, Worklist
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4")
@@ -45,7 +46,10 @@ _OPTIONS = (
         "-f", "--format", "picture_format", type=click.Choice(_FORMATS, case_sensitive=False),
         help="Format of the outputs in a folder.  [default: that of each input]",
     ),
-    click.option("--quality", type=click.IntRange(1, 100), metavar="1-100", help="Of JPEG (default 95), WebP and AVIF."),
+    click.option(
+        "--quality", type=click.IntRange(1, 100), metavar="1-100",
+        help=f"Of JPEG, WebP and AVIF.  [default: {DEFAULT_QUALITY}; WebP without loss]",
+    ),
     click.option(
         "--interpolation", "--resample", "-r", type=click.Choice(INTERPOLATIONS), default="bilinear", show_default=True,
         help="How pixels are read between their centres.",

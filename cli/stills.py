@@ -20,7 +20,7 @@ KEEPS_METADATA = (*JPEG, *_WITH_METADATA, ".apng", ".gif", ".tif", ".tiff")
 _SEGMENT_BYTES = 65533  # what a segment's length field allows, without itself
 _END_OF_PNG_HEADER = 33
 _METRES_PER_INCH = 0.0254
-_DEFAULT_JPEG_QUALITY = 95
+DEFAULT_QUALITY = 95  # of JPEG and AVIF; WebP is without loss
 
 
 def decode_still(data: bytes, invisible_grey: int | None = None) -> NDArray[Any]:
@@ -64,11 +64,10 @@ def _refuse_what_cannot_be_held(suffix: str, pixels: NDArray[Any]) -> None:
 
 def _quality(suffix: str, quality: int | None) -> list[int]:
     cv2 = require_cv2()
-    if suffix in JPEG:
-        return [cv2.IMWRITE_JPEG_QUALITY, _DEFAULT_JPEG_QUALITY if quality is None else quality]
-    if quality is None:
-        return []
-    return {".webp": [cv2.IMWRITE_WEBP_QUALITY, quality], ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality]}.get(suffix, [])
+    if suffix in (*JPEG, ".avif"):
+        parameter = cv2.IMWRITE_AVIF_QUALITY if suffix == ".avif" else cv2.IMWRITE_JPEG_QUALITY
+        return [parameter, DEFAULT_QUALITY if quality is None else quality]
+    return [cv2.IMWRITE_WEBP_QUALITY, quality] if suffix == ".webp" and quality is not None else []
 
 
 def _encode(suffix: str, pixels: NDArray[Any], metadata: Metadata, parameters: list[int]) -> bytes:

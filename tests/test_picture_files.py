@@ -336,6 +336,15 @@ def test_quality_is_heeded(photo: Image.Image) -> None:
         assert sizes[0] < sizes[1] / 2
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_without_quality_little_or_nothing_is_lost(photo: Image.Image, frames: int) -> None:
+    photo.save("in.png", save_all=True, append_images=[photo.rotate(9)] * (frames - 1))
+    for suffix, options in (("webp", []), ("avif", []), ("avif95.avif", ["--quality", 95])):
+        invoke("warp", "in.png", "-o", f"out.{suffix}", *options)
+    assert np.array_equal(pixels("out.webp")[..., :3], np.asarray(photo))
+    assert Path("out.avif").stat().st_size == Path("out.avif95.avif").stat().st_size  # animations have the time in them
+
+
 @pytest.mark.parametrize(
     ("name", "dtype", "message"),
     [
