@@ -15,6 +15,7 @@ from tqdm import tqdm
 from .batch import batch_options, entries_of, run_batch
 from .errors import PictureError
 from .files import Entry
+from .making import existing
 from .motion import read_inverse_map
 from .opencv import require_cv2
 from .registering import How, Moved, Row, read_single, registration_options, table
@@ -129,7 +130,7 @@ class _Stack:
 
     def _write(self, path: Path, inverse_map: Transform) -> None:
         if path.exists() and not (self._options["overwrite"] or self._options["resume"]):
-            raise PictureError(f"{path} exists; use --overwrite or --resume")
+            raise PictureError(existing(path))
         write_whole(path, (inverse_map.to_json(direction="inverse") + "\n").encode())
 
     @property

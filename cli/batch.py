@@ -16,13 +16,14 @@ from .deaths import begun_sources, make_apart
 from .files import Entry, plan_files
 from .headers import require_pillow
 from .journal import LOGS, Log, Report
-from .making import Maker, MapFor, Outcome, Settings
+from .making import Maker, MapFor, Outcome, Settings, existing
 from .manifest import Check, read_manifest
 from .opencv import require_cv2
 from .options_file import options_file
 from .pictures import DEFAULT_MAX_PIXELS, SUFFIXES
 from .pipeline import run_bounded
 from .stills import DEFAULT_QUALITY
+from .values import Number
 from .worklist import Item, Worklist
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "mitchell", "bspline3", "lanczos3", "lanczos4")
@@ -59,7 +60,7 @@ _OPTIONS = (
         help="What lies beyond the border.",
     ),
     click.option(
-        "--cval", "--background", type=float, default=0.0, show_default=True,
+        "--cval", "--background", type=Number(), default=0.0, show_default=True,
         help="Grey level outside, for --mode constant and fill.",
     ),
     click.option(
@@ -110,6 +111,8 @@ def entries_of(
     """
     manifest, picture_format = options.pop("manifest"), options.pop("picture_format")
     allow_outside = options.pop("allow_outside")
+    if "-" in (*inputs, str(output)):
+        raise click.UsageError("pictures are files, not pipes, got -; a file of that name is ./-")
     if manifest is None:
         return plan_files(inputs, output, picture_format)
     if inputs:
@@ -140,10 +143,10 @@ def run_batch(
         raise click.UsageError("--workers is for this machine; the workers of a --scheduler are its own")
     worklist = Worklist(entries)
     if dry_run:
-        return _show(worklist)
+        return _show(worklist, resume=settings["resume"], overwrite=settings["overwrite"])
     require_cv2()
     require_pillow()
-    cores = min(workers or _cores(), len(worklist))
+    cores = max(1, min(workers or _cores(), len(worklist)))
     maker = Maker(map_for, Settings(**settings), cores)
     outcomes: Callable[[Iterator[Item]], Generator[Outcome, None, None]]
     if scheduler is None:
@@ -199,17 +202,29 @@ def _cluster() -> ModuleType:
     return cluster
 
 
-def _show(worklist: Worklist) -> int:
+def _show(worklist: Worklist, *, resume: bool, overwrite: bool) -> int:
+    """Say what a run would do, as far as that can be known without decoding."""
     failed = False
     write = sys.stdout.buffer.write
     for source, target, own, problem in worklist.rows():
-        if problem:
+        is_there = not problem and not overwrite and os.path.exists(target)
+        reason = problem or (not resume and is_there and existing(os.fsdecode(target))) or _unreadable(source)
+        if reason:
             failed = True
-            click.echo(f"failed: {os.fsdecode(source)}: {problem}".encode(errors="backslashreplace"), err=True)
+            click.echo(f"failed: {os.fsdecode(source)}: {reason}".encode(errors="backslashreplace"), err=True)
         else:
-            write(b"%b -> %b%b\n" % (source, target, b" " + own.encode() if own else b""))
+            about = b" (exists: skipped if it is whole)" if is_there else b""
+            write(b"%b -> %b%b%b\n" % (source, target, b" " + own.encode() if own else b"", about))
     sys.stdout.flush()
     return 1 if failed else 0
+
+
+def _unreadable(source: bytes) -> str:
+    try:
+        os.stat(source)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return ""
 
 
 def _cores() -> int:

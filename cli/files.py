@@ -45,14 +45,21 @@ def plan_files(inputs: Sequence[str], output: Path, picture_format: str | None =
         if picture_format is not None:
             raise click.UsageError(f"--format is for folders; the format of {output} is said by its name")
         return iter([first[0]._replace(target=str(output))])
+    if single and output.suffix and not output.is_dir():
+        raise click.UsageError(f"--output {output}: no format is known by that suffix; for a folder, make it first")
+    _refuse_file(output)
     return (_below(output, entry, picture_format) for entry in chain(first, found))
 
 
 def plan_copies(entries: Iterable[Entry], output: Path, copies: int) -> Iterator[Entry]:
     """Each entry as ``copies`` numbered ones; ``output`` must be a folder."""
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
-        raise click.UsageError(f"--output must be a folder, got {output}")
+    _refuse_file(output)
     return _numbered(entries, copies)
+
+
+def _refuse_file(output: Path) -> None:
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        raise click.UsageError(f"--output must be a folder for several pictures, got {output}")
 
 
 def _numbered(entries: Iterable[Entry], copies: int) -> Iterator[Entry]:

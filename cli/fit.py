@@ -8,13 +8,14 @@ import click
 
 from .errors import PictureError
 from .pairs import MODELS, fit_inverse_map, read_pairs
+from .values import Number
 from .writing import write_whole
 
 
 @click.command()
 @click.argument("pairs", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PAIRS.CSV")
 @click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True)
-@click.option("--smoothing", type=float, default=0.0, show_default=True, help="How far a spline may miss its points.")
+@click.option("--smoothing", type=Number(), default=0.0, show_default=True, help="How far a spline may miss its points.")
 @click.option("--order", type=click.IntRange(1), default=2, show_default=True, help="Of a polynomial.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON")
 def fit(pairs: Path, model: str, smoothing: float, order: int, output: Path) -> None:

@@ -14,7 +14,7 @@ import click
 
 from .errors import PictureError
 from .journal import Log, Report
-from .making import Outcome
+from .making import Outcome, existing
 from .motion import Motion, Plan
 from .pipeline import run_in_order
 from .pyramid import halved, halving_bytes
@@ -95,9 +95,6 @@ def warp_large(
         raise click.UsageError("--interpolation bspline3 needs the whole picture at once: not for large pictures")
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
-    if dry_run:
-        click.echo(f"{inputs[0]} -> {output}")
-        return 0
     run = _Run(
         inputs[0].removeprefix(_HERE),
         output.removeprefix(_HERE),
@@ -107,10 +104,10 @@ def warp_large(
         workers,
         options,
     )
-    kept = Report(report, resume=resume) if report is not None else None
+    kept = Report(report, resume=resume) if report is not None and not dry_run else None
     start = time.perf_counter()
     try:
-        outcome = run.made(resume=resume, overwrite=overwrite, log="quiet" if quiet else log)
+        outcome = run.made(resume=resume, overwrite=overwrite, dry_run=dry_run, log="quiet" if quiet else log)
     except (PictureError, ValueError, TypeError, OSError, MemoryError) as error:
         seconds = round(time.perf_counter() - start, 6)
         outcome = Outcome(run.item, "failed", seconds, error=str(error) or type(error).__name__)
@@ -130,16 +127,16 @@ class _Run:
         self._plan, self._tile, self._memory, self._options = plan, tile, memory, options
         self._workers = workers
 
-    def made(self, *, resume: bool, overwrite: bool, log: str) -> Outcome:
+    def made(self, *, resume: bool, overwrite: bool, dry_run: bool, log: str) -> Outcome:
         """The picture, and what became of it."""
         name, output = self._names
         is_here = "://" not in name and os.path.exists(name) and os.path.exists(output)
         if name.rstrip("/") == output.rstrip("/") or (is_here and os.path.samefile(name, output)):
             raise PictureError("its output is the input itself; choose another output")
         with contextlib.closing(open_source(name)) as source:
-            return self._from(source, resume=resume, overwrite=overwrite, log=log)
+            return self._from(source, resume=resume, overwrite=overwrite, dry_run=dry_run, log=log)
 
-    def _from(self, source: Any, *, resume: bool, overwrite: bool, log: str) -> Outcome:
+    def _from(self, source: Any, *, resume: bool, overwrite: bool, dry_run: bool, log: str) -> Outcome:
         import warpkit as wk
 
         start = time.perf_counter()
@@ -153,8 +150,11 @@ class _Run:
         }
         if target.exists() and not overwrite:
             if not resume:
-                raise PictureError(f"{output} exists; use --overwrite or --resume")
+                raise PictureError(existing(output))
             return Outcome(self.item, "skipped", round(time.perf_counter() - start, 6), **sizes)
+        if dry_run:
+            click.echo(f"{self._names[0]} -> {output}")
+            return Outcome(self.item, "done", 0.0, **sizes)
         cores = self._workers or wk.get_num_threads()
         threads = cores + _READ_AND_WRITTEN
         wk.set_num_threads(1)

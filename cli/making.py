@@ -61,6 +61,11 @@ class Outcome(NamedTuple):
         return {"input": str(self.item.source), "output": str(self.item.target), **kept}
 
 
+def existing(target: str | Path) -> str:
+    """Why an output that is there is not made."""
+    return f"{target} exists; use --overwrite or --resume"
+
+
 class Maker:
     """Makes pictures in many threads. Those that compute are as many as there are cores; others read and write meanwhile.
 
@@ -132,7 +137,7 @@ class Maker:
                 raise PictureError("its output is the input itself; choose another output")
             return True
         if not self._settings.resume:
-            raise PictureError(f"{item.target} exists; use --overwrite or --resume")
+            raise PictureError(existing(item.target))
         return not self._is_whole(target)
 
     def _is_whole(self, path: Path) -> bool:

@@ -19,6 +19,7 @@ from .files import Entry
 from .worklist import real_folder
 
 _NAMES = ("input", "output")
+_TEXT: dict[str, Any] = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}  # names need not be Unicode
 _PARTS = re.compile(r"[/\\]" if os.sep == "\\" else "/")
 
 # Raises ValueError where an option of a line's own cannot be right.
@@ -48,11 +49,11 @@ def read_manifest(
 @contextmanager
 def _opened(name: str) -> Iterator[TextIO]:
     if name == "-":
+        sys.stdin.reconfigure(**_TEXT)  # type: ignore[union-attr]
         yield sys.stdin
         return
     try:
-        # File names need not be Unicode.
-        file = open(name, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: SIM115
+        file = open(name, **_TEXT)  # noqa: SIM115
     except OSError as error:
         raise click.UsageError(f"--manifest {name}: {error.strerror}") from None
     with file:

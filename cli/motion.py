@@ -13,7 +13,9 @@ import click
 
 from .files import seen_from_here
 from .option_groups import take_as_one
+from .options_file import converted
 from .pairs import MODELS, fit_inverse_map
+from .values import CanvasSize, Number, Numbers
 
 if TYPE_CHECKING:
     from warpkit import Transform
@@ -24,38 +26,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Points on each side of the outline when a canvas is fitted round a curved map.
 _OUTLINE_POINTS = 1024
-
-
-class Numbers(click.ParamType):  # type: ignore[type-arg]
-    """Numbers separated by commas or spaces, such as 1.5,2."""
-
-    def __init__(self, *counts: int, metavar: str) -> None:
-        self.counts = counts
-        self.name = metavar
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        parts = value if isinstance(value, (tuple, list)) else str(value).replace(",", " ").split()
-        try:
-            numbers = tuple(float(part) for part in parts)
-        except (TypeError, ValueError):
-            numbers = ()
-        if len(numbers) not in self.counts or not all(map(math.isfinite, numbers)):
-            self.fail(f"expected {self.name}, got {value!r}", param, ctx)
-        return numbers
-
-
-class CanvasSize(click.ParamType):  # type: ignore[type-arg]
-    """WxH, same or fit."""
-
-    name = "WxH|same|fit"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in ("same", "fit") or isinstance(value, tuple):
-            return value
-        width, _, height = str(value).lower().partition("x")
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            self.fail(f"expected a size such as 640x480, or same, or fit, got {value!r}", param, ctx)
-        return int(width), int(height)
 
 
 class Motion(NamedTuple):
@@ -79,7 +49,7 @@ class Motion(NamedTuple):
 
 
 _OPTIONS = [
-    click.option("--rotate", type=float, metavar="DEG", help="Turn clockwise about the centre."),
+    click.option("--rotate", type=Number(), metavar="DEG", help="Turn clockwise about the centre."),
     click.option("--scale", type=Numbers(1, 2, metavar="S or SX,SY"), metavar="S|SX,SY", help="Scale about the centre."),
     click.option("--translate", type=Numbers(2, metavar="DX,DY"), metavar="DX,DY", help="Move right and down, in pixels."),
     click.option("--shear", type=Numbers(2, metavar="DX,DY"), metavar="DX,DY", help="Shear along x and y, in degrees."),
@@ -108,7 +78,7 @@ _OPTIONS = [
         help="Move source points to target points; columns source_x,source_y,target_x,target_y.",
     ),
     click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True, help="What is fitted to --points."),
-    click.option("--smoothing", type=float, default=0.0, show_default=True, help="How far a spline may miss its points."),
+    click.option("--smoothing", type=Number(), default=0.0, show_default=True, help="How far a spline may miss its points."),
     click.option("--order", type=click.IntRange(1), default=2, show_default=True, help="Of a polynomial."),
     click.option(
         "--map", "map_file", type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON",
@@ -131,6 +101,7 @@ def _parameters() -> dict[str, click.Parameter]:
 
 # The same options by their names, for what else than the command line they may stand in.
 PARAMETERS = _parameters()
+_NO_CONTEXT = click.Context(click.Command("manifest"))
 _BASES = ("matrix", "quad", "points", "map_file")  # a picture moves by one of them, before all else
 
 
@@ -146,7 +117,7 @@ def with_own(motion: Motion, own: Mapping[str, Any]) -> Motion:
     for name, value in own.items():
         parameter = PARAMETERS[name]
         try:
-            values[str(parameter.name)] = parameter.type.convert(value, parameter, None)
+            values[str(parameter.name)] = converted(parameter, value, _NO_CONTEXT)
         except click.BadParameter as error:
             raise ValueError(f"{name}: {error.message}") from None
     if any(base in values for base in _BASES):
@@ -174,8 +145,6 @@ class Plan:
             self._base = fit_inverse_map(motion.points, motion.model, motion.smoothing, motion.order)
         elif motion.map_file is not None:
             self._base = read_inverse_map(motion.map_file)
-        elif motion.matrix is not None:
-            self._base = _from_matrix(motion.matrix)
         try:
             # options that cannot work are told before any file is touched
             self._with_polar(self._inverse_map((100, 100)), (100, 100))
@@ -202,7 +171,7 @@ class Plan:
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         width, height = size
-        if self._base is None and self._motion.quad is None:
+        if all(getattr(self._motion, base) is None for base in _BASES):
             # The motion was about the centre: centre the picture on the canvas, too.
             rows, columns = shape
             inverse_map = inverse_map @ wk.Affine.translation((columns - width) / 2, (rows - height) / 2)
@@ -214,25 +183,20 @@ class Plan:
         motion = self._motion
         rows, columns = shape
         center = ((columns - 1) / 2, (rows - 1) / 2)
-        parts: list[Transform] = []
-        if motion.translate is not None:
-            parts.append(wk.Affine.translation(*motion.translate).inverse)
-        if motion.rotate is not None:
-            parts.append(wk.Affine.rotation(motion.rotate, center).inverse)
-        if motion.shear is not None:
-            degrees_x, degrees_y = motion.shear
-            parts.append(wk.Affine.shearing(degrees_x, degrees_y, center).inverse)
-        if motion.scale is not None:
-            parts.append(wk.Affine.scaling(motion.scale[0], motion.scale[-1], center).inverse)
-        if motion.swirl is not None:
-            degrees, radius = motion.swirl
-            parts.append(wk.Swirl(center, math.radians(degrees), radius).inverse)
+        corners = [[0, 0], [columns - 1, 0], [columns - 1, rows - 1], [0, rows - 1]]
+        makers: dict[str, Callable[[Any], Transform]] = {
+            "translate": lambda shift: wk.Affine.translation(*shift).inverse,
+            "rotate": lambda degrees: wk.Affine.rotation(degrees, center).inverse,
+            "shear": lambda degrees: wk.Affine.shearing(degrees[0], degrees[1], center).inverse,
+            "scale": lambda factors: wk.Affine.scaling(factors[0], factors[-1], center).inverse,
+            "swirl": lambda given: wk.Swirl(center, math.radians(given[0]), given[1]).inverse,
+            "matrix": lambda given: wk.Affine([given[:3], given[3:]]).inverse,
+            "quad": lambda given: wk.Projective.from_quads([given[k : k + 2] for k in range(0, 8, 2)], corners),
+        }
+        given = {name: value for name in makers if (value := getattr(motion, name)) is not None}
+        parts = [_named(name, makers[name], value) for name, value in given.items()]
         if self._base is not None:
             parts.append(self._base)
-        if motion.quad is not None:
-            corners = [[0, 0], [columns - 1, 0], [columns - 1, rows - 1], [0, rows - 1]]
-            target = [motion.quad[k : k + 2] for k in range(0, 8, 2)]
-            parts.append(wk.Projective.from_quads(target, corners))
         return wk.Composition(parts or [wk.Affine.identity()]).simplified()
 
     def _with_polar(self, inverse_map: Transform, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
@@ -249,8 +213,16 @@ class Plan:
         rows, columns = canvas = shape if size == "same" else fitted if size == "fit" else size[::-1]
         if polar is not None:
             center = ((shape[1] - 1) / 2, (shape[0] - 1) / 2)
-            return inverse_map @ wk.Polar(center, radius, canvas), canvas
-        return inverse_map @ wk.Polar(((columns - 1) / 2, (rows - 1) / 2), radius, shape).inverse, canvas
+            return inverse_map @ _named("polar", lambda radius: wk.Polar(center, radius, canvas), radius), canvas
+        middle = ((columns - 1) / 2, (rows - 1) / 2)
+        return inverse_map @ _named("unpolar", lambda radius: wk.Polar(middle, radius, shape).inverse, radius), canvas
+
+
+def _named(option: str, make: Callable[[Any], Transform], value: Any) -> Transform:
+    try:
+        return make(value)
+    except ValueError as error:
+        raise ValueError(f"--{option}: {error}") from None
 
 
 class Plans:
@@ -305,15 +277,6 @@ def read_inverse_map(path: Path) -> Transform:
             ' as wk.warp takes it) or "direction": "forward"'
         )
     return transform if direction == "inverse" else transform.inverse
-
-
-def _from_matrix(numbers: tuple[float, ...]) -> Transform:
-    import warpkit as wk
-
-    try:
-        return wk.Affine([numbers[:3], numbers[3:]]).inverse
-    except ValueError as error:
-        raise click.UsageError(f"--{error}") from None
 
 
 def _fitted(inverse_map: Transform, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:

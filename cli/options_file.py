@@ -29,7 +29,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
         place = f"--options {path}, line {_line_of(field, text)}: {field}"
         target = _parameter(context.command, field, place)
         try:
-            context.default_map[str(target.name)] = _converted(target, value, context)
+            context.default_map[str(target.name)] = converted(target, value, context)
         except click.BadParameter as error:
             raise click.UsageError(f"{place}: {error.message}") from None
 
@@ -52,11 +52,21 @@ def _parameter(command: click.Command, field: str, place: str) -> click.Paramete
     return parameters[field]
 
 
-def _converted(parameter: click.Parameter, value: Any, context: click.Context) -> Any:
-    if isinstance(parameter, click.Option) and parameter.is_flag and not isinstance(value, bool):
+def converted(parameter: click.Parameter, value: Any, context: click.Context) -> Any:
+    """A value of a TOML or JSON file as the command line would have it.
+
+    Raises
+    ------
+    click.BadParameter
+        If it cannot be that of the parameter.
+    """
+    is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+    if is_flag and not isinstance(value, bool):
         raise click.BadParameter(f"expected true or false, got {value!r}")
-    if isinstance(value, (bool, dict)) and not (isinstance(parameter, click.Option) and parameter.is_flag):
+    if isinstance(value, (bool, dict)) and not is_flag:
         raise click.BadParameter(f"expected a value, got {value!r}")
+    if isinstance(parameter.type, click.Path) and parameter.nargs == 1 and not isinstance(value, str):
+        raise click.BadParameter(f"expected a file name, got {value!r}")
     if parameter.nargs == -1 and isinstance(value, str):
         value = [value]
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .files import Entry
+from .pictures import SUFFIXES
 
 _CACHE_KIB = 32 * 1024
 # Names are kept as bytes: those that are not Unicode are names, too.
@@ -72,6 +73,8 @@ class Worklist:
 
 def _row(entry: Entry) -> tuple[bytes, bytes, str, str, bytes, bytes | None]:
     source, target, own, problem = entry
+    if not problem and os.path.splitext(target)[1].lower() not in SUFFIXES:
+        problem = f"its output {target} has no suffix of a format that is written: {' '.join(sorted(SUFFIXES))}"
     place = None if problem else _place(target)
     return os.fsencode(source), os.fsencode(target), own, problem, _place(source), place
 

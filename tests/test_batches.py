@@ -162,6 +162,7 @@ BAD_LINES = {
         ("in/0.png,.,", "output must be a file name"),
         ("in/0.png,sub/,", "output must be a file name"),
         ("in/0.png,x.png,round", "rotate: 'round' is not a valid float"),
+        ("in/0.png,x.png,inf", "rotate: expected a finite number, got 'inf'"),
         ("in/0.png,../x.png,", "leaves the output folder;"),
         ("in/0.png,deep/../../x.png,", "leaves the output folder;"),
         ("in/0.png,/x.png,", "leaves the output folder;"),
@@ -179,6 +180,10 @@ BAD_LINES = {
         ('{"input": "in/0.png", "output": "x.png", "rotation": 5}', "rotation: no such field"),
         ('{"input": "in/0.png", "output": "x.png", "matrix": [1, 2, {}, 4, 5, 6]}', "matrix: expected a,b,c,d,e,f"),
         ('{"input": "in/0.png", "output": "x.png", "size": "0x5"}', "size: expected a size"),
+        ('{"input": "in/0.png", "output": "x.png", "rotate": [5]}', "rotate: expected float, got [5]"),
+        ('{"input": "in/0.png", "output": "x.png", "rotate": true}', "rotate: expected a value, got True"),
+        ('{"input": "in/0.png", "output": "x.png", "order": [2]}', "order: expected integer range, got [2]"),
+        ('{"input": "in/0.png", "output": "x.png", "map": 5}', "map: expected a file name, got 5"),
         ('{"input": "in/0.png", "output": "../x.png"}', "leaves the output folder;"),
     ],
 }
@@ -203,7 +208,7 @@ def test_bad_lines_are_told_and_the_others_made(name: str) -> None:
         assert message in told
     assert sorted(names("out")) == ["1.png", "2.png"]
     assert not names("elsewhere")
-    dry = invoke("warp", "--manifest", name, "-o", "out", "--dry-run", code=1)
+    dry = invoke("warp", "--manifest", name, "-o", "out", "--dry-run", "--overwrite", code=1)
     own = ' {"rotate": "5"}' if csv else ""
     assert dry.stdout.splitlines() == [f"in/1.png -> out/1.png{own}", "in/2.png -> out/2.png"]
 
@@ -215,9 +220,15 @@ def test_allow_outside_permits_it() -> None:
 
 
 def test_manifests_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("input,output\nin/0.png,x.png\n"))
+    given = "\ufeffinput,output\nin/0.png,x.png\nin/1.png,ä.png\n".encode() + b"in/2.png,\xff.png\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="ascii"))
     invoke("warp", "--manifest", "-", "-o", "out")
-    assert names("out") == ["x.png"]
+    assert sorted(names("out")) == sorted(["x.png", "ä.png", os.fsdecode(b"\xff.png")])
+
+
+def test_a_manifest_of_no_pictures_is_done_at_once() -> None:
+    Path("list.csv").write_text("input,output\n")
+    assert invoke("warp", "--manifest", "list.csv", "-o", "out").stderr == "0 pictures warped\n"
 
 
 def test_manifests_say_all_themselves() -> None:
@@ -232,6 +243,40 @@ def test_augment_takes_manifests() -> None:
     Path("list.csv").write_text("input,output\nin/0.png,x.png\nin/1.png,../y.png\n")
     invoke("augment", "--manifest", "list.csv", "-o", "out", "--recipe", "R", "--copies", 2, code=1)
     assert names("out") == ["x-0.png", "x-1.png"]
+
+
+def test_dry_run_tells_what_would_fail() -> None:
+    Path("list.csv").write_text("input,output\nin/0.png,a.png\nin/none.png,b.png\nin/1.png,c.xyz\nin/1.png,d\nin/2.png,e.png\n")
+    Path("out").mkdir()
+    Path("out/e.png").write_bytes(b"")
+    arguments = ["warp", "--manifest", "list.csv", "-o", "out"]
+    dry, done = (invoke(*arguments, *option, code=1) for option in (["--dry-run"], []))
+    assert dry.stdout == "in/0.png -> out/a.png\n"
+    assert sorted(dry.stderr.splitlines()) == sorted(done.stderr.splitlines()[:-1])
+    for message in ("cannot be read: No such file", "out/c.xyz has no suffix", "out/d has no suffix", "out/e.png exists; use"):
+        assert message in dry.stderr
+    again = invoke(*arguments, "--dry-run", "--resume", code=1).stdout
+    assert "in/2.png -> out/e.png (exists: skipped if it is whole)\n" in again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in", "-o", "out.png"], "--output must be a folder for several pictures, got out.png"),
+        (["in/0.png", "in/1.png", "-o", "out.png"], "--output must be a folder for several pictures, got out.png"),
+        (["in/0.png", "-o", "out.jxl"], "--output out.jxl: no format is known by that suffix"),
+        (["in/0.png", "-o", "-"], "not pipes, got -"),
+        (["-", "-o", "out.png"], "not pipes, got -"),
+        (["in/0.png", "-o", "out.png", "--cval", "nan"], "'--cval' / '--background': expected a finite number, got 'nan'"),
+        (["in/0.png", "-o", "out.png", "--scale", "0"], "--scale: matrix must not be singular"),
+        (["in/0.png", "-o", "out.png", "--shear", "90,0"], "--shear: degrees_x must not be 90"),
+        (["in/0.png", "-o", "out.png", "--swirl", "90,0"], "--swirl: radius must be positive"),
+        (["in/0.png", "-o", "out.png", "--polar", "0"], "--polar: radius must be above 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_and_nothing_is_made(arguments: list[str], message: str) -> None:
+    assert message in invoke("warp", *arguments, code=2).stderr
+    assert sorted(os.listdir()) == ["in"]
 
 
 # --- options files ---------------------------------------------------------------------------------------------------------
@@ -258,6 +303,7 @@ def test_an_options_file_holds_all_options_and_the_command_line_has_the_last_wor
         ("[rotate]\nx = 5\n", "line 1: rotate: expected a value"),
         ("rotate = \n", "line 1"),
         ("help = true\n", "line 1: help: no such option"),
+        ("report = 5\n", "line 1: report: expected a file name, got 5"),
         ("workers = 0\n", "line 1: workers: 0 is not in the range"),
         ("a b = 5\n", "line 1"),
         ("cval = 1\nrotate = [1, 2]\n", "line 2: rotate: expected float, got [1, 2]"),

@@ -402,4 +402,9 @@ def test_without_zarr(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dry_run() -> None:
-    assert invoke("warp", "in.zarr", "-o", "out.zarr", "--dry-run").stdout == "in.zarr -> out.zarr\n"
+    write_zarr("in.zarr", GREY, (64, 64))
+    dry = ["warp", "in.zarr", "-o", "out.zarr", "--dry-run"]
+    assert invoke(*dry).stdout == "in.zarr -> out.zarr\n"
+    assert not Path("out.zarr").exists()
+    Path("out.zarr").mkdir()
+    assert "out.zarr exists; use --overwrite or --resume" in invoke(*dry, code=1).stderr
