@@ -24,7 +24,7 @@ RECIPES = ("R", "RTS", "P", "E")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write into.")
 @click.option("--recipe", type=click.Choice(RECIPES), required=True, help="What is done to a picture, see above.")
 @click.option("--copies", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Of each picture.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is random.")
 @batch_options
 def augment(inputs: tuple[str, ...], output: Path, recipe: Any, copies: int, seed: int, **options: Any) -> int:
     """Distort pictures at random, each --copies times.

@@ -15,7 +15,7 @@ import click
 from .deaths import begun_sources, make_apart
 from .files import Entry, plan_files
 from .headers import require_pillow
-from .journal import LOGS, Log, Report
+from .journal import LOGS, Log, Report, in_a_line
 from .making import Maker, MapFor, Outcome, Settings, existing
 from .manifest import Check, read_manifest
 from .opencv import require_cv2
@@ -57,7 +57,7 @@ _OPTIONS = (
     ),
     click.option(
         "--mode", "--border", type=click.Choice(MODES), default="constant", show_default=True,
-        help="What lies beyond the border.",
+        help="What lies beyond the border; constant is blended with the outermost pixels, fill has hard edges.",
     ),
     click.option(
         "--cval", "--background", type=Number(), default=0.0, show_default=True,
@@ -211,7 +211,7 @@ def _show(worklist: Worklist, *, resume: bool, overwrite: bool) -> int:
         reason = problem or (not resume and is_there and existing(os.fsdecode(target))) or _unreadable(source)
         if reason:
             failed = True
-            click.echo(f"failed: {os.fsdecode(source)}: {reason}".encode(errors="backslashreplace"), err=True)
+            click.echo(in_a_line(f"failed: {os.fsdecode(source)}: {reason}"), err=True)
         else:
             about = b" (exists: skipped if it is whole)" if is_there else b""
             write(b"%b -> %b%b%b\n" % (source, target, b" " + own.encode() if own else b"", about))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"), show_default=True,
-    metavar="FOLDER",
+    metavar="FOLDER", help="Folder to write into; replaces what the demo wrote there.",
 )  # fmt: skip
 def demo(output: Path) -> None:
     """Warp a bundled picture by each family of maps; writes the pictures and one panel to look at."""

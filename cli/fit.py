@@ -14,10 +14,13 @@ from .writing import write_whole
 
 @click.command()
 @click.argument("pairs", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PAIRS.CSV")
-@click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True)
+@click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True, help="What is fitted.")
 @click.option("--smoothing", type=Number(), default=0.0, show_default=True, help="How far a spline may miss its points.")
 @click.option("--order", type=click.IntRange(1), default=2, show_default=True, help="Of a polynomial.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON",
+    help="File to write; replaced if it exists.",
+)  # fmt: skip
 def fit(pairs: Path, model: str, smoothing: float, order: int, output: Path) -> None:
     """Fit a transform to point pairs.
 

@@ -18,6 +18,14 @@ LOGS = ("plain", "json", "quiet")
 _SECONDS_BETWEEN_PROGRESS = 10.0
 
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def in_a_line(message: str) -> str:
+    """A message that names of files can neither break nor colour; bytes that are not Unicode are escaped, too."""
+    return message.translate(_CONTROLS).encode(errors="backslashreplace").decode()
+
+
 class Report:
     """One JSON line for each picture, each written at once: what is done is on record even if the process is killed."""
 
@@ -106,8 +114,7 @@ class Log:
         return ", ".join(words)
 
     def _say(self, line: str) -> None:
-        # Names that are not Unicode are printed with their bytes escaped.
-        self._bar.write(line.encode(errors="backslashreplace").decode(), file=sys.stderr)
+        self._bar.write(in_a_line(line), file=sys.stderr)
 
     def _tell(self, event: dict[str, Any]) -> None:
         click.echo(json.dumps(event), err=True)

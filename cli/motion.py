@@ -79,13 +79,13 @@ _OPTIONS = [
     ),
     click.option("--model", type=click.Choice(MODELS), default="tps", show_default=True, help="What is fitted to --points."),
     click.option("--smoothing", type=Number(), default=0.0, show_default=True, help="How far a spline may miss its points."),
-    click.option("--order", type=click.IntRange(1), default=2, show_default=True, help="Of a polynomial."),
+    click.option("--order", type=click.IntRange(1), metavar="N", default=2, show_default=True, help="Of a polynomial."),
     click.option(
         "--map", "map_file", type=click.Path(dir_okay=False, path_type=Path), metavar="TRANSFORM.JSON",
         help="A transform as `warpkit fit` writes it; the file says its direction.",
     ),
     click.option(
-        "--size", type=CanvasSize(), default="same", show_default=True,
+        "--size", type=CanvasSize(), metavar="WxH|same|fit", default="same", show_default=True,
         help="Canvas: that of the picture, one that holds the whole result, or a given one.",
     ),
 ]  # fmt: skip

@@ -23,7 +23,9 @@ _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.argument("moving_file", type=_INPUT, metavar="MOVING")
 @click.argument("fixed_file", type=_INPUT, metavar="FIXED")
 @registration_options
-@click.option("-o", "--output", required=True, type=_OUTPUT, metavar="TRANSFORM.JSON")
+@click.option(
+    "-o", "--output", required=True, type=_OUTPUT, metavar="TRANSFORM.JSON", help="File to write; replaced if it exists."
+)
 @click.option("--aligned", type=_OUTPUT, metavar="PICTURE", help="Write MOVING as it lies on FIXED, too.")
 @click.option("--overlay", type=_OUTPUT, metavar="FIGURE", help="Draw both over each other, before and after.")
 def register_pair(

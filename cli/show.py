@@ -15,7 +15,10 @@ from .pictures import Picture, read_picture, write_picture
 @click.command()
 @click.argument("picture_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="INPUT")
 @motion_options
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FIGURE.PNG")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FIGURE.PNG",
+    help="File to write; replaced if it exists.",
+)  # fmt: skip
 def show(picture_file: Path, motion: Motion, output: Path) -> None:
     """Draw a picture before, after, and the grid that shows how it moved.
 

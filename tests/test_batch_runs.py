@@ -41,6 +41,14 @@ def test_log_modes() -> None:
     assert (events[1]["done"], events[1]["failed"], events[1]["total"], events[1]["seconds_left"]) == (5, 1, 6, 0.0)
 
 
+def test_names_cannot_break_a_message() -> None:
+    Path("in/a\n\x1b[31mb.png").write_bytes(b"")
+    for option in ([], ["--dry-run", "--overwrite"]):
+        Path("list.csv").write_text('input,output\n"in/a\n\x1b[31mb.png",' + ("x.png\n" if not option else "x\n"))
+        lines = invoke("warp", "--manifest", "list.csv", "-o", "out", *option, code=1).stderr.splitlines()
+        assert lines[0].startswith("failed: in/a\\x0a\\x1b[31mb.png: ")
+
+
 def test_the_json_log_tells_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("warpkit_cli.journal._SECONDS_BETWEEN_PROGRESS", -1.0)
     events = [json.loads(line) for line in invoke("warp", "in", "-o", "c", "--log", "json").stderr.splitlines()]

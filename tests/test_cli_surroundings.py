@@ -8,6 +8,7 @@ import types
 from importlib import metadata
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import tifffile
 from command import PHOTO, invoke, leftovers
 from PIL import Image
 
-from warpkit_cli import doctor, drawing, journal
+from warpkit_cli import doctor, drawing, journal, main
 
 pytestmark = pytest.mark.usefixtures("five_pictures")
 
@@ -133,3 +134,9 @@ def test_show_tells_what_cannot_be_shown() -> None:
     done = invoke("show", "in/bad.png", "--map", "behind.json", "-o", "figure.png", code=1)
     assert "in/bad.png: the file is empty" in done.stderr
     assert "horizon" in invoke("show", "in/0.png", "--map", "behind.json", "-o", "figure.png", code=1).stderr
+
+
+@pytest.mark.parametrize("command", sorted(main.warpkit.commands))
+def test_every_option_says_what_it_does(command: str) -> None:
+    options = [option for option in main.warpkit.commands[command].params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help] == []
