@@ -28,6 +28,14 @@ def seen_from_here(folder: Path) -> Path:
     return Path() if folder == Path.cwd() else folder
 
 
+def refuse_overwriting(outputs: Iterable[Path | None], *inputs: Path) -> None:
+    """Usage that would write over what it reads, or twice into one file."""
+    places = [os.path.realpath(path) for path in (*inputs, *outputs) if path is not None]
+    for number, place in enumerate(places[len(inputs) :], start=len(inputs)):
+        if place in places[:number]:
+            raise click.UsageError(f"{place} is an input, or another output; choose another")
+
+
 def plan_files(inputs: Sequence[str], output: Path, picture_format: str | None = None) -> Iterator[Entry]:
     """Pair inputs (files, globs, folders searched with all below them) with their outputs.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .errors import PictureError
+from .files import refuse_overwriting
 from .pairs import MODELS, fit_inverse_map, read_pairs
 from .values import Number
 from .writing import write_whole
@@ -34,6 +35,7 @@ def fit(pairs: Path, model: str, smoothing: float, order: int, output: Path) -> 
     """
     import numpy as np
 
+    refuse_overwriting([output], pairs)
     inverse_map = fit_inverse_map(pairs, model, smoothing, order)
     source, target = read_pairs(pairs)
     errors = np.hypot(*(inverse_map(target) - source).T)

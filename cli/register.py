@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from .errors import PictureError
+from .files import refuse_overwriting
 from .opencv import require_cv2
 from .pictures import Picture, write_picture
 from .registering import Agreement, How, Moved, read_single, red_and_cyan, register, registration_options
@@ -42,6 +43,7 @@ def register_pair(
     warpkit register scan.jpg template.png --model projective -o transform.json --overlay look.png
     warpkit warp scan.jpg -o flat.jpg --map transform.json
     """
+    refuse_overwriting([output, aligned, overlay], moving_file, fixed_file)
     require_cv2()
     from .drawing import side_by_side
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .errors import PictureError
+from .files import refuse_overwriting
 from .motion import Motion, Plan, motion_options
 from .opencv import require_cv2
 from .pictures import Picture, read_picture, write_picture
@@ -26,6 +27,7 @@ def show(picture_file: Path, motion: Motion, output: Path) -> None:
     warpkit show photo.jpg --map transform.json -o figure.png
     warpkit show photo.jpg --rotate 20 --shear 10,0 --size fit -o figure.png
     """
+    refuse_overwriting([output], picture_file)
     require_cv2()
     from .drawing import as_displayable, side_by_side, with_moved_grid
     from .rendering import warp_pixels

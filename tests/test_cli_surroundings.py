@@ -136,6 +136,24 @@ def test_show_tells_what_cannot_be_shown() -> None:
     assert "horizon" in invoke("show", "in/0.png", "--map", "behind.json", "-o", "figure.png", code=1).stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "pairs.csv", "-o", "pairs.csv"],
+        ["show", "in/0.png", "-o", "linked/0.png"],
+        ["register", "in/0.png", "in/1.png", "-o", "in/1.png"],
+        ["register", "in/0.png", "in/1.png", "-o", "map.json", "--aligned", "in/0.png"],
+        ["register", "in/0.png", "in/1.png", "-o", "new.png", "--overlay", "new.png"],
+    ],
+)
+def test_inputs_are_not_written_over(arguments: list[str]) -> None:
+    Path("pairs.csv").write_text("source_x,source_y,target_x,target_y\n0,0,1,1\n9,0,9,1\n0,9,1,8\n")
+    Path("linked").symlink_to("in")
+    before = {path: path.read_bytes() for path in Path().glob("*/*.png")}
+    assert "choose another" in invoke(*arguments, code=2).stderr
+    assert all(path.read_bytes() == data for path, data in before.items())
+
+
 @pytest.mark.parametrize("command", sorted(main.warpkit.commands))
 def test_every_option_says_what_it_does(command: str) -> None:
     options = [option for option in main.warpkit.commands[command].params if isinstance(option, click.Option)]
