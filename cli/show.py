@@ -40,9 +40,12 @@ def show(picture_file: Path, motion: Motion, output: Path) -> None:
         after = as_displayable(warp_pixels(pixels, inverse_map, shape))
         grid = with_moved_grid(after, inverse_map, pixels.shape[:2])
         figure = side_by_side(["before", "after", "how it moved"], [before, after, grid], columns=3)
-        write_picture(output, Picture((figure,)))
     except PictureError as error:
         raise click.ClickException(f"{picture_file}: {error}") from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+    try:
+        write_picture(output, Picture((figure,)))
+    except PictureError as error:
+        raise click.ClickException(f"{output}: {error}") from None
     click.echo(f"wrote {output}")

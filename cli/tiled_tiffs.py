@@ -42,6 +42,8 @@ class TiffSource:
             with _told():
                 self._file = opened.enter_context(tifffile.TiffFile(path))
                 self._pages = [page.aspage() for page in self._file.pages if not page.aspage().is_reduced]
+            if not self._pages:
+                raise PictureError("is damaged or cut short: it has no page")
             first = self._pages[0]
             for page in self._pages:
                 _refuse_what_is_lost(page)

@@ -134,6 +134,7 @@ def test_show_tells_what_cannot_be_shown() -> None:
     done = invoke("show", "in/bad.png", "--map", "behind.json", "-o", "figure.png", code=1)
     assert "in/bad.png: the file is empty" in done.stderr
     assert "horizon" in invoke("show", "in/0.png", "--map", "behind.json", "-o", "figure.png", code=1).stderr
+    assert "figure.xyz: cannot be encoded" in invoke("show", "in/0.png", "-o", "figure.xyz", code=1).stderr
 
 
 @pytest.mark.parametrize(

@@ -376,6 +376,8 @@ def test_what_is_not_supported() -> None:
     assert "its pages differ" in error("mixed.tif", "-o", "out.tif", "--tile", 64)
     Path("damaged.tif").write_bytes(b"II*\0")
     assert "failed: damaged.tif: cannot be" in error("damaged.tif", "-o", "out.tif", "--tile", 64)
+    Path("cut.tif").write_bytes(b"II*\0" + (1000).to_bytes(4, "little") + bytes(100))
+    assert "failed: cut.tif: is damaged or cut short: it has no page" in error("cut.tif", "-o", "out.tif", "--tile", 64)
     assert not Path("out.tif").exists()
     assert not Path("out.zarr").exists()
     assert not leftovers(Path())
