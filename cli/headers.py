@@ -76,7 +76,8 @@ def require_pillow() -> Any:
     Image.init()
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    for package in ("PIL", "tifffile"):
+        logging.getLogger(package).setLevel(logging.CRITICAL)
     return Image
 
 

@@ -18,6 +18,7 @@ JPEG = (".jpg", ".jpeg")
 _WITH_METADATA = (".png", ".webp", ".avif")
 KEEPS_METADATA = (*JPEG, *_WITH_METADATA, ".apng", ".gif", ".tif", ".tiff")
 _SEGMENT_BYTES = 65533  # what a segment's length field allows, without itself
+_LONGEST_SIDES = {**dict.fromkeys(JPEG, 65500), ".webp": 16383}
 _END_OF_PNG_HEADER = 33
 _METRES_PER_INCH = 0.0254
 DEFAULT_QUALITY = 95  # of JPEG and AVIF; WebP is without loss
@@ -52,6 +53,11 @@ def encode_still(suffix: str, pixels: NDArray[Any], metadata: Metadata, quality:
 def _refuse_what_cannot_be_held(suffix: str, pixels: NDArray[Any]) -> None:
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     deep = pixels.dtype.name != "uint8"
+    longest = _LONGEST_SIDES.get(suffix)
+    if longest is not None and max(pixels.shape[:2]) > longest:
+        raise PictureError(
+            f"{suffix} holds at most {longest} pixels a side, got {pixels.shape[1]} x {pixels.shape[0]}; try .png"
+        )
     if suffix in JPEG and (channels == 4 or deep):
         raise PictureError(f"JPEG holds 8 bits and no transparency, got {pixels.dtype} with {channels} channels; try .png")
     if (suffix in (".webp", ".bmp") and deep) or pixels.dtype.name not in ("uint8", "uint16", "float32"):

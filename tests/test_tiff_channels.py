@@ -114,3 +114,10 @@ def test_a_compression_that_nobody_here_knows_is_named() -> None:
     data[start : start + 2] = (50002).to_bytes(2, "little")  # JPEG XL
     Path("in.tif").write_bytes(data)
     assert "JPEGXL" in invoke("warp", "in.tif", "-o", "out.tif", code=1).stderr
+
+
+def test_tiff_channels_one_after_another() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 20, 30), np.uint8)
+    tifffile.imwrite("in.tif", planes, photometric="rgb", planarconfig="separate")
+    invoke("warp", "in.tif", "-o", "out.tif", "--rotate", 180)
+    assert np.array_equal(tifffile.imread("out.tif"), planes.transpose(1, 2, 0)[::-1, ::-1])
