@@ -47,5 +47,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
+    except OSError as error:  # of our own output, such as a full disk behind it; those of pictures are told as theirs
+        print(f"Error: {error}", file=sys.stderr)
+        status = 1
     # Where the reader of our output has gone, click has ended the process: there is nobody left to tell.
     sys.exit(status if isinstance(status, int) else 0)

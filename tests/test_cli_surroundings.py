@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import types
@@ -153,6 +154,14 @@ def test_inputs_are_not_written_over(arguments: list[str]) -> None:
     before = {path: path.read_bytes() for path in Path().glob("*/*.png")}
     assert "choose another" in invoke(*arguments, code=2).stderr
     assert all(path.read_bytes() == data for path, data in before.items())
+
+
+def test_output_that_cannot_be_written_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(click, "echo", full)
+    assert invoke("completion", "bash", code=1).stderr == "Error: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize("command", sorted(main.warpkit.commands))
