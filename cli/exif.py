@@ -1,4 +1,4 @@
-"""Orientation: the one EXIF entry that changes when a picture is turned upright; all other bytes stay as they are.
+"""What changes in EXIF when a picture is turned upright and warped: orientation and thumbnail; other bytes stay as they are.
 
 EXIF is a TIFF structure (Exif 2.32, section 4.5): byte order mark, offset of the first directory, entries of 12 bytes.
 """
@@ -15,8 +15,8 @@ _ORIENTATION = 0x0112
 _SHORT = 3
 
 
-def _find_orientation(exif: bytes) -> tuple[int, str] | None:
-    """Place of the orientation's value and the byte order; None where there is no such entry."""
+def _first_directory(exif: bytes) -> tuple[range, str] | None:
+    """Places of its entries, which end where the next directory is told, and the byte order; None where it is cut short."""
     start = 6 if exif[:6] == b"Exif\0\0" else 0
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None:
@@ -24,12 +24,21 @@ def _find_orientation(exif: bytes) -> tuple[int, str] | None:
     try:
         (directory,) = struct.unpack_from(order + "I", exif, start + 4)
         (count,) = struct.unpack_from(order + "H", exif, start + directory)
-        for entry in range(start + directory + 2, start + directory + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(order + "HH", exif, entry)
-            if tag == _ORIENTATION and kind == _SHORT and entry + 10 <= len(exif):
-                return entry + 8, order
     except struct.error:
-        pass  # cut short: nothing to find
+        return None
+    first = start + directory + 2
+    return range(first, first + 12 * count, 12), order
+
+
+def _find_orientation(exif: bytes) -> tuple[int, str] | None:
+    """Place of the orientation's value and the byte order; None where there is no such entry."""
+    entries, order = _first_directory(exif) or (range(0), "")
+    for entry in entries:
+        if entry + 12 > len(exif):
+            break
+        tag, kind = struct.unpack_from(order + "HH", exif, entry)
+        if tag == _ORIENTATION and kind == _SHORT:
+            return entry + 8, order
     return None
 
 
@@ -49,6 +58,16 @@ def with_upright_orientation(exif: bytes) -> bytes:
         return exif
     changed = bytearray(exif)
     struct.pack_into(found[1] + "H", changed, found[0], 1)
+    return bytes(changed)
+
+
+def without_thumbnail(exif: bytes) -> bytes:
+    """The same EXIF without its second directory, the thumbnail's, which shows the picture as it was."""
+    entries, order = _first_directory(exif) or (range(0), "")
+    if not order or entries.stop + 4 > len(exif):
+        return exif
+    changed = bytearray(exif)
+    struct.pack_into(order + "I", changed, entries.stop, 0)
     return bytes(changed)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import animations, stills, tiffs
 from .animations import Timing
 from .errors import PictureError
-from .exif import orientation, turned_upright, with_upright_orientation
+from .exif import orientation, turned_upright, with_upright_orientation, without_thumbnail
 from .headers import Header, Metadata, read_header
 from .writing import write_whole
 
@@ -65,7 +65,7 @@ def decode(data: bytes, suffix: str, max_pixels: int) -> Picture:
         frames, timing = (stills.decode_still(data, header.invisible_grey),), Timing()
     if metadata.exif and header.format != "TIFF":
         frames = tuple(turned_upright(frame, orientation(metadata.exif)) for frame in frames)
-        metadata = metadata._replace(exif=with_upright_orientation(metadata.exif))
+        metadata = metadata._replace(exif=without_thumbnail(with_upright_orientation(metadata.exif)))
     return _without_inks(header, Picture(frames, metadata, timing, has_alpha=has_alpha))
 
 

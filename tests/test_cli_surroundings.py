@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import struct
 import sys
 import types
 from importlib import metadata
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 from command import PHOTO, invoke, leftovers
-from PIL import Image
+from PIL import ExifTags, Image
 
 from warpkit_cli import doctor, drawing, journal, main
 
@@ -168,3 +169,17 @@ def test_output_that_cannot_be_written_is_told_in_a_line(monkeypatch: pytest.Mon
 def test_every_option_says_what_it_does(command: str) -> None:
     options = [option for option in main.warpkit.commands[command].params if isinstance(option, click.Option)]
     assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_thumbnail_of_the_picture_as_it_was_is_taken_out(order: str) -> None:
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    upper = struct.pack(order + "IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 26)  # orientation 6, then a second directory
+    thumbnail = struct.pack(order + "HHHIII", 1, 0x0201, 4, 1, 44, 0)
+    Image.fromarray(PHOTO).save("in.jpg", exif=b"Exif\0\0" + mark + upper + thumbnail + b"thumbnail")
+    with Image.open("in.jpg") as before:
+        assert before.getexif().get_ifd(ExifTags.IFD.IFD1)
+    invoke("warp", "in.jpg", "-o", "out.jpg", "--rotate", 5)
+    with Image.open("out.jpg") as after:
+        assert dict(after.getexif()) == {0x0112: 1}
+        assert not after.getexif().get_ifd(ExifTags.IFD.IFD1)
