@@ -11,6 +11,7 @@ functional = torch.nn.functional
 import warpkit as wk  # noqa: E402
 from warpkit import conventions  # noqa: E402
 from warpkit.interop import torch as wkt  # noqa: E402
+from warpkit.interop import torch_reference  # noqa: E402
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 PADDINGS = ["zeros", "border", "reflection"]
@@ -175,8 +176,68 @@ def test_module_trains():
         (lambda x, g: wkt.spatial_transform(x, torch.eye(2, 3)[None], "rigid"), ValueError, "family must be"),
         (lambda x, g: wkt.spatial_transform(x, torch.zeros(2, 5, 2), "tps"), ValueError, "control_points must be given"),
         (lambda x, g: wkt.affine_grid(torch.eye(3), (1, 1, 4, 4)), ValueError, "theta must have shape"),
+        (lambda x, g: wkt.affine_grid(np.eye(3)[None, :2], (1, 1, 4, 4)), TypeError, "theta must be a tensor, got ndarray"),
+        (lambda x, g: wkt.grid_sample(x, g.numpy()), TypeError, "grid must be a tensor, got ndarray"),
+        (lambda x, g: wkt.grid_sample(x.to_sparse(), g), TypeError, "input must be a dense tensor"),
+        (lambda x, g: wkt.spatial_transform(x, [[1, 0, 0], [0, 1, 0]]), TypeError, "theta must be a tensor, got list"),
+        (lambda x, g: wkt.spatial_transform(x, torch.ones(2, 2, 3).int()), TypeError, "theta must be a floating tensor"),
+        (lambda x, g: wkt.spatial_transform(x, torch.ones(2, 2, 3) + 0j), TypeError, "theta must be a floating tensor"),
+        (
+            lambda x, g: wkt.spatial_transform(x, torch.zeros(2, 4, 2), "tps", control_points=np.zeros((4, 2))),
+            TypeError,
+            "control_points must be a tensor, got ndarray",
+        ),
     ],
 )
 def test_bad_tensors_are_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call(torch.zeros(2, 3, 6, 7), torch.zeros(2, 4, 5, 2))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_second_derivatives_read_points_that_are_no_numbers_as_pytorch_does(mode, padding_mode, bad):
+    """NaN is -1 and infinity far away; where everything outside is zero, NaN is there. It must not make other pixels NaN."""
+    generator = torch.Generator().manual_seed(4)
+    inputs = torch.randn(1, 2, 5, 6, dtype=torch.float64, generator=generator, requires_grad=True)
+    grid = torch.rand(1, 3, 4, 2, dtype=torch.float64, generator=generator) * 2 - 1
+
+    def second(value):
+        points = grid.clone()
+        points[0, 1, 1, 0] = value
+        points.requires_grad_()
+        output = wkt.grid_sample(inputs, points, mode, padding_mode)
+        of_input, of_points = torch.autograd.grad(output.square().sum(), (inputs, points), create_graph=True)
+        total = of_input.square().sum() + of_points[0, ::2].square().sum()
+        of_input, of_points = torch.autograd.grad(total, (inputs, points))
+        return of_input, of_points[0, ::2]
+
+    read_as = -1.0 if bad != bad and padding_mode != "zeros" else 1e30
+    for ours, expected in zip(second(bad), second(read_as), strict=True):
+        assert ours.isfinite().all()
+        assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_plain_operations_stay_on_the_tensors_device(mode, padding_mode):
+    """PyTorch's device without memory stands in for CUDA: it refuses to be mixed with the CPU as well."""
+    inputs, grid = torch.zeros(1, 2, 5, 6, device="meta"), torch.zeros(1, 3, 4, 2, device="meta")
+    assert torch_reference.grid_sample_reference(inputs, grid, mode, padding_mode, False).device == inputs.device
+
+
+def test_second_derivatives_of_a_transform_are_refused_with_what_has_them():
+    inputs, theta = torch.randn(1, 1, 5, 6), torch.eye(2, 3)[None].requires_grad_()
+    (first,) = torch.autograd.grad(wkt.spatial_transform(inputs, theta).square().sum(), theta, create_graph=True)
+    with pytest.raises(NotImplementedError, match="those of grid_sample"):
+        first.sum().backward()
+
+
+def test_control_points_to_be_learned_are_refused():
+    """They have no gradient: without an error they would stay where they are without a word."""
+    points = torch.tensor([[-1.0, -1], [1, -1], [-1, 1], [1, 1]])
+    theta = points[None].clone().requires_grad_()
+    wkt.spatial_transform(torch.zeros(1, 1, 5, 6), theta, "tps", control_points=points).sum().backward()
+    with pytest.raises(ValueError, match="control_points must not require gradients"):
+        wkt.spatial_transform(torch.zeros(1, 1, 5, 6), theta, "tps", control_points=points.requires_grad_())

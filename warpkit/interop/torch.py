@@ -22,16 +22,27 @@ from ..kernels.maps import AFFINE
 from ..kernels.stages import Pipeline
 from ..thetas import Family, Packing, packing
 from .options import border_mode, check_options
-from .torch_reference import folded, grid_sample_reference, pixel_points
-from .torch_tensors import HALF, check_device, check_input, check_tangents, empty_output, problem, pull, sampled, zeros_like
+from .torch_reference import finite, folded, grid_sample_reference, pixel_points
+from .torch_tensors import (
+    HALF,
+    check_companion,
+    check_floating,
+    check_input,
+    check_tangents,
+    check_tensor,
+    empty_output,
+    problem,
+    pull,
+    sampled,
+    zeros_like,
+)
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
     """As ``torch.nn.functional.affine_grid``, for theta (N, 2, 3) and size (N, C, H, W): a grid (N, H, W, 2)."""
+    check_floating("theta", theta)
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (2, 3):
         raise ValueError(f"theta must have shape (N, 2, 3), got {tuple(theta.shape)}")
-    if not theta.is_floating_point():
-        raise ValueError(f"theta must be a floating tensor, got {theta.dtype}")
     if len(size) != 4 or size[0] != len(theta) or min(size) < 1:
         raise ValueError(f"size must be (N, C, H, W), all positive, with N = {len(theta)}, got {tuple(size)}")
     x, y = (_centres(n, align_corners, theta) for n in (size[3], size[2]))
@@ -73,10 +84,10 @@ def grid_sample(
         For other modes, shapes, dtypes and devices.
     """
     check_input(input)
+    check_companion("grid", grid, input)
     check_tangents(input, grid)
     if grid.ndim != 4 or grid.shape[3] != 2 or len(grid) != len(input):
         raise ValueError(f"grid must have shape ({len(input)}, rows, columns, 2), got {tuple(grid.shape)}")
-    check_device("grid", grid, input)
     if torch.is_autocast_enabled(input.device.type):
         grid, input = grid.float(), input.float()
     if grid.dtype != input.dtype:
@@ -119,7 +130,7 @@ def _grid_sample_backward(
             scale = [scale_and_offset(n, align_corners)[0] for n in (input.shape[3], input.shape[2])]
             grad_grid = torch.as_tensor(pulled.grid) * torch.tensor(scale, dtype=grid.dtype, device=grid.device)
             if mode == "bilinear" and padding_mode != "zeros":
-                points = pixel_points(_without_nan(grid, padding_mode), input.shape, align_corners)
+                points = pixel_points(finite(grid, padding_mode), input.shape, align_corners)
                 grad_grid *= folded(points, input.shape, padding_mode, align_corners)[1]
     return (
         zeros_like(input) if grad_input is None else grad_input,
@@ -183,7 +194,9 @@ _grid_sample_backward.register_autograd(_pull_backward, setup_context=_save_back
 
 def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Any:
     """Points in pixels by an affine stage on top of the grid; what PyTorch does to points rather than to taps, before it."""
-    points, pipeline = _without_nan(grid.detach(), padding_mode), engine.NO_STAGES
+    points, pipeline = grid.detach(), engine.NO_STAGES
+    if padding_mode != "zeros":  # there kernels take NaN to be outside
+        points = finite(points, padding_mode)
     if _moves_points(mode, padding_mode):
         points, _ = folded(pixel_points(points, input.shape, align_corners), input.shape, padding_mode, align_corners)
         points = points.round() if mode == "nearest" else points
@@ -199,11 +212,6 @@ def _grid_problem(input: Tensor, grid: Tensor, mode: str, padding_mode: str, ali
 
         return torch_cuda.grid_problem(input, pipeline, points, mode, border)
     return problem(input, pipeline, points.contiguous().numpy(), mode, border)
-
-
-def _without_nan(grid: Tensor, padding_mode: str) -> Tensor:
-    """PyTorch reads NaN as -1 and infinity as far away, but where everything outside is zero."""
-    return grid if padding_mode == "zeros" else grid.nan_to_num(-1.0, 1e30, -1e30)
 
 
 def _moves_points(mode: str, padding_mode: str) -> bool:
@@ -240,12 +248,16 @@ def spatial_transform(
     Returns
     -------
     (N, C, rows, columns), of input's dtype
-        Differentiable once with respect to input and theta.
+        Differentiable once with respect to input and theta; ``grid_sample`` of ``affine_grid`` is twice.
     """
     check_input(input)
+    check_companion("theta", theta, input)
     check_tangents(input, theta)
     check_options(mode, padding_mode)
-    check_device("theta", theta, input)
+    if control_points is not None:
+        check_tensor("control_points", control_points)
+        if control_points.requires_grad:
+            raise ValueError("control_points must not require gradients, since only input and theta have them; detach them")
     rows, columns = input.shape[2:] if size is None else checks.shape_2d("size", size)
     working = input.float() if input.dtype in HALF else input
     output = _warp(working, theta, control_points, family, rows, columns, align_corners, mode, padding_mode)
@@ -341,7 +353,14 @@ def _pull_warp(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return (*(g if want else None for g, want in zip(grads, wanted, strict=True)), *[None] * 7)
 
 
+def _refuse_second(ctx: Any, *grads: Tensor | None) -> None:
+    raise NotImplementedError(
+        "spatial_transform has no second derivatives; those of grid_sample(input, affine_grid(theta, size)) are the same"
+    )
+
+
 _warp.register_autograd(_pull_warp, setup_context=_save_warp)
+_warp_backward.register_autograd(_refuse_second)
 
 
 def _packing(

@@ -11,10 +11,17 @@ from ..conventions import scale_and_offset
 from ..kernels.weights import cubic_weights
 from .options import BICUBIC_PHI
 
+_FAR = 1e30
+
+
+def finite(grid: Tensor, padding_mode: str) -> Tensor:
+    """PyTorch reads NaN as -1 and infinity as far away; where everything outside is zero, NaN is there."""
+    return grid.nan_to_num(_FAR if padding_mode == "zeros" else -1.0, _FAR, -_FAR)
+
 
 def pixel_points(grid: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
     """Normalised points (..., 2) in pixels of an input of ``size`` (..., H, W)."""
-    scale = torch.tensor([scale_and_offset(n, align_corners)[0] for n in (size[-1], size[-2])], dtype=grid.dtype)
+    scale = grid.new_tensor([scale_and_offset(n, align_corners)[0] for n in (size[-1], size[-2])])
     points = (grid + 1) * scale  # PyTorch's order: so points half-way between two pixels are rounded to the same one
     return points if align_corners else points - 0.5
 
@@ -23,7 +30,7 @@ def folded(points: Tensor, size: Sequence[int], padding_mode: str, align_corners
     """Points brought into the picture as ``padding_mode`` says, and the slope of that along each axis: 1, -1 or 0."""
     if padding_mode == "zeros":
         return points, torch.ones_like(points)
-    limit = torch.tensor([size[-1] - 1, size[-2] - 1], dtype=points.dtype)
+    limit = points.new_tensor([size[-1] - 1, size[-2] - 1])
     slope = torch.ones_like(points)
     if padding_mode == "reflection":
         low = torch.zeros_like(limit) if align_corners else torch.full_like(limit, -0.5)
@@ -44,7 +51,7 @@ def folded(points: Tensor, size: Sequence[int], padding_mode: str, align_corners
 def grid_sample_reference(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     """The same values as ``grid_sample``, from operations that PyTorch can differentiate twice."""
     size = input.shape
-    points = pixel_points(grid, size, align_corners)
+    points = pixel_points(finite(grid, padding_mode), size, align_corners)
     if mode == "bicubic":
         return _bicubic(input, points, padding_mode, align_corners)
     brought, slope = folded(points.detach(), size, padding_mode, align_corners)
@@ -64,10 +71,10 @@ def _bicubic(input: Tensor, points: Tensor, padding_mode: str, align_corners: bo
     """The padding rule goes to each tap, not to the point."""
     corner = points.detach().floor()
     weights_x, weights_y = (cubic_weights(t, BICUBIC_PHI) for t in (points - corner).unbind(-1))
-    total = torch.zeros((), dtype=input.dtype)
+    total = input.new_zeros(())
     for row in range(4):
         for column in range(4):
-            tap = corner + torch.tensor([column - 1, row - 1])
+            tap = corner + corner.new_tensor([column - 1, row - 1])
             tap, _ = folded(tap, input.shape, padding_mode, align_corners)
             weight = weights_x[column] * weights_y[row]
             total = total + weight.unsqueeze(1) * _gather(input, *tap.unbind(-1))

@@ -81,8 +81,7 @@ def check_tangents(*tensors: Tensor) -> None:
 
 def check_input(input: Tensor) -> None:
     """Refuse what operators do not take."""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"input must be a tensor, got {type(input).__name__}")
+    check_tensor("input", input)
     if input.device.type not in ("cpu", "cuda"):
         raise TypeError(f"input must be on the CPU or a CUDA device, got a tensor on {input.device}")
     if input.ndim != 4 or 0 in input.shape[2:]:
@@ -91,7 +90,23 @@ def check_input(input: Tensor) -> None:
         raise TypeError(f"input must be a floating tensor, got {input.dtype}")
 
 
-def check_device(name: str, tensor: Tensor, input: Tensor) -> None:
-    """Refuse a tensor that is elsewhere than the input."""
+def check_tensor(name: str, value: Any) -> None:
+    """Refuse what is not a tensor with a number at each place, such as NumPy's arrays, lists and sparse tensors."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if value.layout is not torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got one of layout {value.layout}")
+
+
+def check_floating(name: str, value: Any) -> None:
+    """Refuse what is not a floating tensor."""
+    check_tensor(name, value)
+    if not value.is_floating_point():
+        raise TypeError(f"{name} must be a floating tensor, got {value.dtype}")
+
+
+def check_companion(name: str, tensor: Tensor, input: Tensor) -> None:
+    """Refuse what is not a floating tensor where the input is."""
+    check_floating(name, tensor)
     if tensor.device != input.device:
         raise TypeError(f"{name} must be on input's device {input.device}, got a tensor on {tensor.device}")
