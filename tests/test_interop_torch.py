@@ -241,3 +241,12 @@ def test_control_points_to_be_learned_are_refused():
     wkt.spatial_transform(torch.zeros(1, 1, 5, 6), theta, "tps", control_points=points).sum().backward()
     with pytest.raises(ValueError, match="control_points must not require gradients"):
         wkt.spatial_transform(torch.zeros(1, 1, 5, 6), theta, "tps", control_points=points.requires_grad_())
+
+
+def test_a_size_may_be_computed_from_a_symbolic_shape():
+    def half(inputs, theta):
+        return wkt.spatial_transform(inputs, theta, size=(inputs.shape[2] // 2, inputs.shape[3] // 2))
+
+    inputs, theta = torch.randn(2, 3, 8, 10), torch.eye(2, 3).repeat(2, 1, 1)
+    compiled = torch.compile(half, backend="eager", fullgraph=True, dynamic=True)
+    assert torch.equal(compiled(inputs, theta), half(inputs, theta))

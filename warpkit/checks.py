@@ -166,7 +166,7 @@ def shape_2d(name: str, value: Any) -> tuple[int, int]:
 
 def integer(name: str, value: Any) -> int:
     """``value`` as an int; refuses floats and bools."""
-    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not hasattr(value, "__index__"):
+    if isinstance(value, (bool, np.bool_, np.timedelta64)):
         raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
     try:
         return operator.index(value)
