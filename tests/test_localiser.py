@@ -275,8 +275,10 @@ def test_files_of_other_nets_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"weight must have shape \(4, 2\)"):
         load(tmp_path / "net.npz", other)
     (tmp_path / "text.npz").write_text("no net")
-    with pytest.raises(ValueError, match="does not hold a net"):
-        load(tmp_path / "text.npz", other)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for name in ("text.npz", "array.npy"):
+        with pytest.raises(ValueError, match="does not hold a net"):
+            load(tmp_path / name, other)
     assert np.array_equal(other.weight.value, before)
 
 
@@ -312,6 +314,42 @@ def test_bad_input_is_refused(name):
     call, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+INTEGERS = {
+    "a convolution": lambda: Conv2D(1, 2, 3, random()),
+    "a pool": lambda: AveragePool2D(2),
+    "a transformer": lambda: SpatialTransformer(Sequential(Flatten(), Linear(36, 6, random())), "affine", (6, 6)),
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_are_refused_rather_than_rounded(name):
+    """A pool's means of 8-bit pixels were 0, a transformer's gradients whole numbers."""
+    with pytest.raises(TypeError, match="images must be floating, got dtype uint8"):
+        INTEGERS[name]()(np.full((2, 6, 6, 1), 200, np.uint8))
+
+
+@pytest.mark.parametrize("labels", [np.array([0.0, 1]), np.array([False, True])])
+def test_labels_are_integers(labels):
+    with pytest.raises(TypeError, match="labels must be integers, got dtype"):
+        softmax_cross_entropy(np.zeros((2, 2)), labels)
+    assert softmax_cross_entropy(np.zeros((2, 2)), [0, 1])[0] == pytest.approx(np.log(2))
+
+
+def test_a_loss_that_is_not_finite_leaves_the_net_as_it_was():
+    layer = Linear(3, 2, random())
+    before, optimiser = layer.weight.value.copy(), Adam(layer.parameters())
+    with pytest.raises(FloatingPointError, match="the loss is nan"):
+        train_step(layer, np.array([[np.nan, 0, 0]], np.float32), np.array([1]), optimiser)
+    assert np.array_equal(layer.weight.value, before)
+    assert not layer.weight.gradient.any()
+    assert optimiser.steps == 0
+
+
+def test_images_that_are_not_finite_are_not_taken_for_divergence():
+    with pytest.raises(ValueError, match="images must hold finite numbers"):
+        unsettled_transformer("affine")(np.full((1, 16, 16, 2), np.nan, np.float32))
 
 
 def test_a_net_that_diverged_says_so():

@@ -84,6 +84,12 @@ def _threaded(kernel: Any, *arguments: Any, count: int, nanoseconds_each: float)
     run_ranges(lambda first, last: kernel(*arguments, first, last), count, nanoseconds_each)
 
 
+def check_floating(images: Array) -> None:
+    """Refuse integers, whose means and gradients would be rounded."""
+    if images.dtype.kind != "f":
+        raise TypeError(f"images must be floating, got dtype {images.dtype}; multiply by np.float32(1 / 255), say")
+
+
 def _initial(shape: tuple[int, ...], inputs: int, random: np.random.Generator) -> Array:
     """Weights whose outputs keep the scale of their inputs through a Relu (He et al. 2015)."""
     return random.normal(0.0, np.sqrt(2.0 / inputs), shape).astype(np.float32)
@@ -143,6 +149,7 @@ class Conv2D(Layer):
         return {"weight": self.weight, "bias": self.bias}
 
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
+        check_floating(images)
         size, _, channels, filters = self.weight.value.shape
         if images.ndim != 4 or images.shape[3] != channels or min(images.shape[1:3]) + 2 * self._padding < size:
             raise ValueError(
@@ -225,6 +232,8 @@ class AveragePool2D(Layer):
 
     def __init__(self, size: int = 2) -> None:
         self._size = checks.integer("size", size)
+        if self._size < 1:
+            raise ValueError(f"size must be at least 1, got {size}")
 
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
         size = self._size
@@ -251,6 +260,7 @@ class AveragePool2D(Layer):
 
 
 def _pooled_shape(images: Array, size: int) -> tuple[int, int, int, int]:
+    check_floating(images)
     if images.ndim != 4 or min(images.shape[1:3]) < size:
         raise ValueError(f"images must have shape (N, H, W, C), {size} x {size} pixels or more, got {images.shape}")
     count, rows, columns, channels = images.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import zipfile
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import checks
 from .layers import Array, Layer, Parameter, Rate
 
 
@@ -29,6 +31,9 @@ def softmax_cross_entropy(logits: Array, labels: NDArray[np.integer[Any]]) -> tu
     loss : float
     grad_logits : (..., classes)
     """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, got dtype {labels.dtype}")
     if labels.shape != logits.shape[:-1]:
         raise ValueError(f"labels must have shape {logits.shape[:-1]} for these logits, got {labels.shape}")
     if labels.size and not (labels.min() >= 0 and labels.max() < logits.shape[-1]):
@@ -67,7 +72,7 @@ class Optimiser(ABC):
 
     def __init__(self, parameters: dict[str, Parameter], rate: Rate) -> None:
         self._parameters = parameters
-        self._rate = rate
+        self._rate = rate if callable(rate) else checks.not_negative("rate", rate)
         self.steps = 0
         self._memory = {state: {name: np.zeros_like(p.value) for name, p in parameters.items()} for state in self._states}
 
@@ -159,7 +164,7 @@ def load(path: str | Path, net: Layer, optimiser: Optimiser | None = None) -> No
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, TypeError, zipfile.BadZipFile, EOFError) as error:  # TypeError: a single array, of a .npy
         raise ValueError(f"{path} does not hold a net: {error}") from None
     targets = _arrays(net, optimiser)
     for name, target in targets.items():
@@ -180,9 +185,18 @@ def _arrays(net: Layer, optimiser: Optimiser | None) -> dict[str, Array]:
 
 
 def train_step(net: Layer, images: Array, labels: NDArray[np.integer[Any]], optimiser: Optimiser) -> float:
-    """One step of classification; returns the mean loss before it."""
+    """One step of classification; returns the mean loss before it.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is not finite; the net is unchanged then.
+    """
     logits, backprop = net(images)
-    loss, gradient = softmax_cross_entropy(logits, labels)
+    with np.errstate(invalid="ignore"):
+        loss, gradient = softmax_cross_entropy(logits, labels)
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"the loss is {loss}: training has diverged, or the images are not finite")
     backprop(gradient, wants_input=False)
     optimiser.step()
     return loss

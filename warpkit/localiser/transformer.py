@@ -15,7 +15,21 @@ from ..interpolations import Interpolation, kernel_of
 from ..shared_splines import SharedSplines, is_small
 from ..transforms import ThinPlateSpline, Transform
 from .families import Family, family
-from .layers import Array, AveragePool2D, Backprop, Conv2D, Flatten, Layer, Linear, MaxPool2D, Parameter, Rate, Relu, Sequential
+from .layers import (
+    Array,
+    AveragePool2D,
+    Backprop,
+    Conv2D,
+    Flatten,
+    Layer,
+    Linear,
+    MaxPool2D,
+    Parameter,
+    Rate,
+    Relu,
+    Sequential,
+    check_floating,
+)
 
 Pull: TypeAlias = Callable[[Array, bool], tuple[Array | None, NDArray[np.float64]]]
 
@@ -156,8 +170,11 @@ class SpatialTransformer(Layer):
         return {f"localiser.{name}": parameter for name, parameter in self.localiser.parameters().items()}
 
     def __call__(self, images: Array) -> tuple[Array, Backprop]:
+        check_floating(images)
+        if images.ndim != 4:
+            raise ValueError(f"images must have shape (N, H, W, C), got {images.shape}")
         numbers, pull_numbers = self.localiser(images)
-        theta, pull_theta = self._theta(numbers, len(images))
+        theta, pull_theta = self._theta(numbers, images)
         job, pull_job = self._problem(theta, images)
         output = np.empty((len(images), 1, *self._output_shape, images.shape[3]), images.dtype)
         engine.forward(job, output)
@@ -204,7 +221,7 @@ class SpatialTransformer(Layer):
     def transforms(self, images: Array) -> list[Transform]:
         """The inverse map, in pixels, that is chosen for each image."""
         numbers, _ = self.localiser(images)
-        theta, _ = self._theta(numbers, len(images))
+        theta, _ = self._theta(numbers, images)
         if self.maps.kind != "tps":
             shapes = images.shape[1:3], self._output_shape
             return [from_normalized(one, *shapes, align_corners=self._align_corners) for one in theta]
@@ -213,10 +230,13 @@ class SpatialTransformer(Layer):
         spline = ThinPlateSpline(_moved(points, to_output), _moved(points, to_input))
         return [spline.with_params(_moved(one, to_input).reshape(-1)) for one in theta]
 
-    def _theta(self, numbers: Array, count: int) -> Any:
-        if numbers.shape != (count, self.maps.count):
-            raise ValueError(f"localiser must give shape ({count}, {self.maps.count}) for its family, got {numbers.shape}")
+    def _theta(self, numbers: Array, images: Array) -> Any:
+        expected = (len(images), self.maps.count)
+        if numbers.shape != expected:
+            raise ValueError(f"localiser must give shape {expected} for its family, got {numbers.shape}")
         if not np.isfinite(numbers).all():
+            if not np.isfinite(images).all():
+                raise ValueError("images must hold finite numbers, got NaN or infinity")
             raise FloatingPointError("the localiser's output is not finite: training has diverged; try a smaller learning rate")
         return self.maps.theta(numbers)
 
