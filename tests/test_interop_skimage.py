@@ -130,6 +130,14 @@ def test_what_has_no_kernel_is_handed_on(camera):
     tform = SimilarityTransform(rotation=0.1)
     for order in (4, 5):
         np.testing.assert_array_equal(warp(image, tform, order=order), skimage.transform.warp(image, tform, order=order))
+    unseen = warp(image, tform, cval=np.nan)
+    assert np.isnan(unseen).any()
+    np.testing.assert_array_equal(unseen, skimage.transform.warp(image, tform, cval=np.nan))
+
+
+def test_points_that_are_not_finite_are_outside():
+    image = np.random.default_rng(0).random((6, 7))
+    assert (warp(image, lambda points: points * np.nan, cval=0.25) == 0.25).all()
 
 
 @pytest.mark.parametrize("seed", range(8))
