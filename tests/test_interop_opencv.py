@@ -272,6 +272,9 @@ def test_the_helpers_give_opencvs_matrices():
     )
     np.testing.assert_allclose(opencv.getAffineTransform(*three), cv2.getAffineTransform(*three), atol=1e-6)
     np.testing.assert_allclose(opencv.getPerspectiveTransform(*four), cv2.getPerspectiveTransform(*four), atol=1e-6)
+    for function, points in ((opencv.getAffineTransform, three), (opencv.getPerspectiveTransform, four)):
+        contours = [corners[:, None] for corners in points]  # as cv2.approxPolyDP gives them
+        np.testing.assert_array_equal(function(*contours), function(*points))
 
 
 def test_from_opencv_gives_the_inverse_map(coffee):

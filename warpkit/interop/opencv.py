@@ -208,13 +208,19 @@ def getRotationMatrix2D(center: ArrayLike, angle: float, scale: float) -> NDArra
 
 
 def getAffineTransform(src: ArrayLike, dst: ArrayLike) -> NDArray[np.float64]:
-    """``cv2.getAffineTransform``: (2, 3), takes three points to three points."""
-    return Affine.fit(checks.finite_array("src", src, (3, 2)), checks.finite_array("dst", dst, (3, 2))).matrix.copy()
+    """``cv2.getAffineTransform``: (2, 3), takes three points to three points, (3, 2) or (3, 1, 2)."""
+    return Affine.fit(_corners("src", src, 3), _corners("dst", dst, 3)).matrix.copy()
 
 
 def getPerspectiveTransform(src: ArrayLike, dst: ArrayLike) -> NDArray[np.float64]:
-    """``cv2.getPerspectiveTransform``: (3, 3), takes four points to four points."""
-    return Projective.from_quads(src, dst).matrix.copy()
+    """``cv2.getPerspectiveTransform``: (3, 3), takes four points to four points, (4, 2) or (4, 1, 2)."""
+    return Projective.from_quads(_corners("src", src, 4), _corners("dst", dst, 4)).matrix.copy()
+
+
+def _corners(name: str, points: ArrayLike, count: int) -> NDArray[np.float64]:
+    """Points as they are, or as OpenCV's contours hold them."""
+    array = checks.finite_array(name, points)
+    return checks.finite_array(name, array[:, 0] if array.shape == (count, 1, 2) else array, (count, 2))
 
 
 def _picture(src: ArrayLike) -> Picture:
