@@ -177,3 +177,12 @@ def test_bad_arguments_are_named(call, error, message):
     images, grid, _ = batch()
     with pytest.raises(error, match=message):
         call(images, grid)
+
+
+@pytest.mark.parametrize("transformed", [jax.jit, jax.grad])
+def test_control_points_are_constants(transformed):
+    images, _, _ = batch()
+    points = np.array([[-1.0, -1], [1, -1], [-1, 1], [1, 1]])
+    function = transformed(lambda p: wkj.spatial_transform(images, np.stack([points] * 2), "tps", control_points=p).sum())
+    with pytest.raises(TypeError, match="control_points must be concrete"):
+        function(points)

@@ -97,6 +97,8 @@ def spatial_transform(
     images, parameters = _floating("input", input, 4), _floating("theta", theta, 3)
     check_options(mode, padding_mode)
     rows, columns = images.shape[2:] if size is None else checks.shape_2d("size", size)
+    if isinstance(control_points, jax.core.Tracer):
+        raise TypeError("control_points must be concrete, got a traced array: they are constants, of jit and of derivatives")
     points = None if control_points is None else np.asarray(control_points, dtype=np.float64)
     packing(family, parameters.shape, images.shape[2:], (rows, columns), align_corners, points)  # refuses what does not fit
     if len(parameters) != len(images):
