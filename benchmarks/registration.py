@@ -6,8 +6,9 @@ Success: pairs made of photographs by SciPy (:mod:`benchmarks.registration_pairs
 ``FOUND`` pixels RMS, and silently wrong if they are not within ``WRONG`` though the method did not say that it failed. All
 start at the identity. OpenCV's ECC runs on the pictures themselves and on its own pyramid. kornia's gradient descent, of
 which only some pairs are tried, says nothing of failures. Of warpkit's results it is counted how often ``corner_error`` is
-right about ``FOUND``. Time: one pair of 1080p, equal threads, interleaved. Bent pictures: mean end-point errors, where the
-fixed picture shows what the moving one has, beside those of the best thin plates through grids of points.
+right about ``FOUND``. Hard: pairs that may well fail (:mod:`benchmarks.registration_hard`). Time: one pair of 1080p, equal
+threads, interleaved. Bent pictures: mean end-point errors, where the fixed picture shows what the moving one has, beside those
+of the best thin plates through grids of points.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ from numpy.typing import NDArray
 import warpkit as wk
 from warpkit.registration.motions import SplineMotion
 
+from . import registration_hard
 from . import registration_pairs as made
 from .timing import RESULTS, describe_machine, interleaved, ratios, write_results
 
 MODELS = ("translation", "euclidean", "similarity", "affine", "projective")
 FOUND, WRONG = 0.05, 0.5  # pixels
+ACCURACIES = FOUND, 0.2  # that are asked of hard pairs
 OPENCV_MODELS = {
     "translation": cv2.MOTION_TRANSLATION,
     "euclidean": cv2.MOTION_EUCLIDEAN,
@@ -156,6 +159,41 @@ def accuracy(model: str, count: int) -> dict[str, Any]:
         "errors beside the expected ones, RMS": float(np.sqrt(np.mean((np.array(errors) / np.array(expected)) ** 2))),
         "largest error": max(errors),
     }
+    print(row)
+    return row
+
+
+def hard(kind: str, count: int) -> dict[str, Any]:
+    """Whether failures are said to be such, of pairs that may well fail, by default and where an accuracy is asked for; beside
+    OpenCV's multi-scale ECC, which can only throw."""
+    errors, expected, trusted, others = [], [], [], []
+    for pair in registration_hard.pairs(kind, count, seed=list(registration_hard.KINDS).index(kind)):
+        found, other = wk.register(pair.moving, pair.fixed), opencv_multi_scale(pair.moving, pair.fixed, "affine")
+        assert isinstance(found.transform, wk.Affine)
+        errors.append(made.corner_error(three_rows(found.transform.matrix), pair.matrix, pair.fixed.shape))
+        expected.append(found.corner_error)
+        trusted.append(found.converged)
+        others.append(None if other is None else made.corner_error(other, pair.matrix, pair.fixed.shape))
+    error, is_trusted = np.array(errors), np.array(trusted)
+    is_near = error <= WRONG  # NaN, where nothing is right, is not
+    beside = (error / np.array(expected, dtype=float))[is_trusted & is_near]
+    row: dict[str, Any] = {
+        "kind": kind,
+        "pairs": count,
+        "found": int((error <= FOUND).sum()),
+        "within half a pixel": int(is_near.sum()),
+        "said to have failed": int((~is_trusted).sum()),
+        "silently wrong": int((is_trusted & ~is_near).sum()),
+        "largest silent error": max(error[is_trusted & ~is_near].tolist(), default=None),
+        "within half a pixel, but said to have failed": int((~is_trusted & is_near).sum()),
+        "errors beside the expected ones, RMS": float(np.sqrt(np.mean(beside**2))) if beside.size else None,
+        "OpenCV: within half a pixel": sum(other is not None and other <= WRONG for other in others),
+        "OpenCV: silently wrong": sum(other is not None and not other <= WRONG for other in others),
+    }
+    for limit in ACCURACIES:
+        is_known = is_trusted & (np.array(expected) <= limit)
+        row[f"not within {limit}, but trusted to be"] = int((is_known & ~(error <= limit)).sum())
+        row[f"within {limit}, but not trusted to be"] = int((~is_known & (error <= limit)).sum())
     print(row)
     return row
 
@@ -297,13 +335,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.registration", description=__doc__)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--parts", nargs="+", default=["success", "accuracy", "1080p", "bent", "stereo"])
+    parser.add_argument("--parts", nargs="+", default=["success", "accuracy", "hard", "1080p", "bent", "stereo"])
+    parser.add_argument("--hard-pairs", type=int, default=60, help="of each kind")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     machine = describe_machine()
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "success": lambda: [success(model, arguments.pairs) for model in MODELS],
         "accuracy": lambda: [accuracy(model, arguments.pairs) for model in MODELS],
+        "hard": lambda: [hard(kind, arguments.hard_pairs) for kind in registration_hard.KINDS],
         "1080p": lambda: [
             times(model, n, arguments.repeats)
             for n in sorted({1, wk.get_num_threads()})
