@@ -76,6 +76,10 @@ def test_parts_have_the_sums_of_the_whole(model, monkeypatch):
     measure, lights = equations.Measure(True, None), np.tile([1.0, 0.0], (2, 1))
     whole = measure.fit(level, level.warped(MOTIONS[model].at(1)), lights)
     assert np.array_equal(measure(level, MOTIONS[model], lights).sums, whole.sums)
+    bands = whole.sums.reshape(2, PRODUCTS, -1, -(-SHAPE[1] // equations.cell_size(SHAPE)))
+    third = measure.sums(level, MOTIONS[model].at(1), lights, every=3).reshape(bands.shape)
+    assert np.array_equal(third[:, :, ::3], bands[:, :, ::3])
+    assert not third[:, :, 1::3].any()
 
 
 @pytest.mark.parametrize("model", MOTIONS)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .equations import Fit, Measure, StepEquations, cell_centres, step_equations
+from .equations import Fit, Measure, cell_centres, step_equations
 from .motions import Motion
 from .pyramid import Level
 from .result import Record
@@ -22,8 +22,8 @@ _FEW_DEVIATIONS = 0.01
 
 class Refined(NamedTuple):
     motion: Motion
+    measured: Motion  # that the fit is of: the one before the last step
     fit: Fit
-    equations: StepEquations
     settled: bool
 
 
@@ -42,7 +42,7 @@ def refine(
     The last step is taken without another look at the pictures: ``fit`` is of the motion before it.
     """
     basis = motion.basis(cell_centres(level.shape) * level.scale) / level.scale
-    fit, damping, shortest = measure(level, motion, lights), 0.0, np.inf
+    measured, fit, damping, shortest = motion, measure(level, motion, lights), 0.0, np.inf
     for _ in range(most_steps):
         equations = step_equations(fit, basis, measure.is_light_free, motion.penalty())
         step = equations.solve(damping)
@@ -56,10 +56,11 @@ def refine(
         )
         history.append(Record(level.scale, fit.correlation, size * level.scale, accepted))
         if accepted and trial is not None:
+            measured = motion if settled else trial
             motion, fit, shortest = trial, found, min(size, shortest)
             damping = damping / 10 if damping > 1e-3 else 0.0
         else:
             damping = max(10 * damping, 1e-2)
         if settled or damping > _LARGEST_DAMPING:
             break
-    return Refined(motion, fit, equations, settled)
+    return Refined(motion, measured, fit, settled)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..transforms import Affine, Projective, Transform
 from .alignment import Refined, refine
-from .certainty import corner_error, params_covariance, step_covariance
+from .certainty import Certainty, certainty
 from .dense import DenseMotion, dense_motion
 from .equations import Fit, Measure
 from .models import GENERATORS
@@ -33,8 +32,7 @@ class Outcome(NamedTuple):
     motion: Motion | DenseMotion
     fit: Fit
     settled: bool
-    covariance: NDArray[np.float64] | None  # of the transform's parameters
-    corner_error: float | None  # as it is to be expected, in pixels
+    certainty: Certainty | None
 
 
 class Spline(NamedTuple):
@@ -58,11 +56,9 @@ class Course:
         """Through all levels, the smallest first."""
         if self.model == "dense":
             dense = dense_motion(levels, start, self.measure, self.smoothness, history)
-            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None, None)
+            return Outcome(DenseMotion(dense.field), dense.fit, dense.settled, None)
         refined = self._refined(levels, start, history)
-        motion, covariance = refined.motion, step_covariance(levels[0], refined, self.measure)
-        expected = corner_error(motion, covariance, levels[0].shape)
-        return Outcome(motion, refined.fit, refined.settled, params_covariance(motion, covariance), expected)
+        return Outcome(refined.motion, refined.fit, refined.settled, certainty(levels[0], refined, self.measure))
 
     def _refined(self, levels: list[Level], start: Transform, history: list[Record]) -> Refined:
         channels, shape = len(levels[0].fixed), levels[0].shape

@@ -11,6 +11,7 @@ the residual has no slope along any of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from ..kernels.stages import frozen
 from ..threads import at_most, run_ranges
 from ..transforms import Affine, Projective, Transform
 from .motions import Motion, Penalty
-from .pyramid import Level, Noise, Planes
+from .pyramid import Level, Planes
 
 ROBUST = {None: NO_ROBUST, "huber": HUBER, "tukey": TUKEY}
 
@@ -28,8 +29,6 @@ _NANOSECONDS, _WARP_NANOSECONDS = 1.5, 1.5
 # Warped pixels that are made and summed before the next: a part of the second cache.
 _PART = 2**16
 _LIGHT, _GOAL = slice(2, 4), 4
-# So large a part of the cells are taken to show nothing but noise.
-_QUIETEST = 0.2
 # Which of the products, the upper triangle row by row, is of two factors.
 _PRODUCT_OF = np.array([[0, 1, 2, 3, 4], [1, 5, 6, 7, 8], [2, 6, 9, 10, 11], [3, 7, 10, 12, 13], [4, 8, 11, 13, 14]])
 
@@ -46,7 +45,7 @@ class Fit:
     residual: float  # sum of squares
     variance: float  # of the fixed picture: sum of squares about its mean
     penalty: float  # of the motion, as a part of that
-    level_noise: Noise
+    noise_left: float  # of white noise's variance, by the level
 
     @property
     def cost(self) -> float:
@@ -55,28 +54,12 @@ class Fit:
     @property
     def noise(self) -> float:
         """The residual's variance, had white noise not been smoothed by the pyramid."""
-        return self.residual / max(self.pixels * len(self.lights), 1e-30) / self.level_noise.left
+        return self.residual / max(self.pixels * len(self.lights), 1e-30) / self.noise_left
 
-    @property
+    @cached_property
     def by_residuals(self) -> NDArray[np.float64]:
         """(C, FACTORS, cells): sums of each factor times the residual."""
         return np.asarray(np.einsum("cijn,cj->cin", self.sums[:, _PRODUCT_OF], residual_factors(self.lights)))
-
-    @property
-    def without_noise(self) -> Fit:
-        """Noise has slopes, too, but they do not move with the picture: with their squares taken off.
-
-        How strong it is, the quietest cells tell: in others, residuals may be of light or colours that no gain and bias cover.
-        """
-        squares = np.einsum("cin,ci->cn", self.by_residuals, residual_factors(self.lights))
-        weights = self.sums[:, _PRODUCT_OF[3, 3]]
-        is_full = weights > weights.max(axis=1, keepdims=True) / 2
-        sums, own = self.sums.copy(), _PRODUCT_OF[[0, 1], [0, 1]]
-        for channel, square, weight, full in zip(sums, squares, weights, is_full, strict=True):
-            if full.any():
-                noise = np.quantile(square[full] / weight[full], _QUIETEST)
-                channel[own] = np.maximum(channel[own] - self.level_noise.slopes * noise * weight, 0.0)
-        return replace(self, sums=sums)
 
 
 @dataclass(frozen=True)
@@ -87,22 +70,27 @@ class Measure:
     robust: str | None
 
     def __call__(self, level: Level, motion: Motion, lights: NDArray[np.float64]) -> Fit:
-        inverse_map, penalty = motion.at(level.scale), motion.penalty()
-        if self.robust or not isinstance(inverse_map, Affine | Projective):
-            fit = self.fit(level, level.warped(inverse_map), lights)
-        else:
-            fit = self._fit(level, _sums_of_parts(level, inverse_map, lights), lights)
+        penalty = motion.penalty()
+        fit = self._fit(level, self.sums(level, motion.at(level.scale), lights), lights)
         return replace(fit, penalty=penalty.cost) if penalty else fit
 
     def fit(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> Fit:
         """As ``lights`` weigh the residuals, if those weights differ; the fit's own are the best ones then."""
+        return self._fit(level, self._sums_of_whole(level, warped, lights), lights)
+
+    def sums(self, level: Level, inverse_map: Transform, lights: NDArray[np.float64], every: int = 1) -> NDArray[np.float64]:
+        """(C, PRODUCTS, cells); of every so many rows of cells, 0 of the others, where they are summed one by one."""
+        if self.robust or not isinstance(inverse_map, Affine | Projective):
+            return self._sums_of_whole(level, level.warped(inverse_map), lights)
+        return _sums_of_parts(level, inverse_map, lights, every)
+
+    def _sums_of_whole(self, level: Level, warped: Planes, lights: NDArray[np.float64]) -> NDArray[np.float64]:
         scale = _robust_scale(warped, level.fixed, lights) if self.robust else 1.0
         cells, source = _Cells(level, lights, ROBUST[self.robust], scale), frozen(warped)
         run_ranges(lambda first, last: cells.add(source, 0, first, last), cells.bands, cells.nanoseconds)
-        return self._fit(level, cells.sums, lights)
+        return cells.flat
 
     def _fit(self, level: Level, sums: NDArray[np.float64], lights: NDArray[np.float64]) -> Fit:
-        sums = sums.reshape(len(lights), PRODUCTS, -1)
         totals = sums.sum(axis=2)[:, _PRODUCT_OF]
         if self.is_light_free:
             lights = best_lights(totals)
@@ -110,7 +98,7 @@ class Measure:
         residual = max(np.einsum("ci,cij,cj", factors, totals, factors), 0.0)  # rounding may take it below
         variance = (totals[:, 4, 4] - totals[:, 3, 4] ** 2 / np.maximum(totals[:, 3, 3], 1e-30)).sum()
         pixels = float(totals[0, 3, 3])
-        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0, level.noise)
+        return Fit(sums, totals, lights, pixels, correlation(totals), float(residual), float(variance), 0.0, level.noise_left)
 
 
 class _Cells:
@@ -120,7 +108,7 @@ class _Cells:
         rows, columns = level.shape
         self.size = cell_size(level.shape)
         self.bands = -(-rows // self.size)
-        self.sums = np.empty((len(lights), PRODUCTS, self.bands, -(-columns // self.size)))
+        self.sums = np.zeros((len(lights), PRODUCTS, self.bands, -(-columns // self.size)))
         self.pixels = len(lights) * self.size * columns  # of a band
         self.nanoseconds = self.pixels * _NANOSECONDS
         pictures = (frozen(array) for array in (level.fixed, level.weights, lights.astype(np.float32)))
@@ -131,22 +119,26 @@ class _Cells:
         done: int = cell_sums(warped, top, *self._arguments, first, last)
         return done
 
+    @property
+    def flat(self) -> NDArray[np.float64]:
+        return self.sums.reshape(*self.sums.shape[:2], -1)
 
-def _sums_of_parts(level: Level, inverse_map: Transform, lights: NDArray[np.float64]) -> NDArray[np.float64]:
+
+def _sums_of_parts(level: Level, inverse_map: Transform, lights: NDArray[np.float64], every: int) -> NDArray[np.float64]:
     """The sums for a map that is a matrix: warped a few bands at a time, which are in the caches when they are summed."""
     cells = _Cells(level, lights, NO_ROBUST, 1.0)
-    together = max(1, _PART // cells.pixels)
+    together = max(1, _PART // cells.pixels) if every == 1 else 1
 
     def add(first: int, last: int) -> int:
         with at_most(1):
-            for start in range(first, last, together):
-                stop = min(start + together, last)
+            for start in range(first * every, last * every, together * every):
+                stop = min(start + together, last * every, cells.bands)
                 top, bottom = max(0, start * cells.size - 1), min(level.shape[0], stop * cells.size + 1)
                 cells.add(frozen(level.warped(inverse_map, top, bottom)), top, start, stop)
         return 0
 
-    run_ranges(add, cells.bands, cells.nanoseconds + cells.pixels * _WARP_NANOSECONDS)
-    return cells.sums
+    run_ranges(add, -(-cells.bands // every), cells.nanoseconds + cells.pixels * _WARP_NANOSECONDS)
+    return cells.flat
 
 
 def cell_size(shape: tuple[int, int]) -> int:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .certainty import Certainty
 from .dense import DenseMotion
 from .motions import Motion
 from .pyramid import Level
@@ -35,15 +36,17 @@ class Limits(NamedTuple):
     corner_error: float
 
 
-def doubt(settled: bool, overlap: float, slopes: float, corner_error: float | None, limits: Limits) -> str:
+def doubt(settled: bool, overlap: float, slopes: float, known: Certainty | None, limits: Limits) -> str:
     """Why a registration may not be trusted; empty if it may."""
     if overlap < limits.overlap:
         return f"the pictures overlap by {overlap:.0%} of the fixed one, less than {limits.overlap:.0%}"
     if not slopes >= limits.correlation:
         return f"the aligned pictures' slopes correlate by {slopes:.2f}, less than {limits.correlation:.2f}"
-    if corner_error is not None and corner_error > limits.corner_error:
-        known = f"the corners are known to {corner_error:.2g} pixels only, not to {limits.corner_error:g}"
-        return f"the pictures show too little: {known}"
+    if known is not None and known.corner_error > limits.corner_error:
+        known_to = f"known to {known.corner_error:.2g} pixels only" if known.corner_error < np.inf else "not determined"
+        return (
+            f"the pictures show too little, or more than one motion: the corners are {known_to}, not to {limits.corner_error:g}"
+        )
     if not settled:
         return "steps did not become short"
     return ""

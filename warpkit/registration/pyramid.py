@@ -36,15 +36,8 @@ class Pair(NamedTuple):
     fixed: Planes
 
 
-class Noise(NamedTuple):
-    """What a level shows of white noise in the pictures."""
-
-    left: float  # of its variance
-    slopes: float  # along each axis, the variance of the mean of both pictures' slopes beside that of their difference
-
-
-# 70 / 256 and 84 / 1024 are the sums of the squares of the filter's weights and of its central difference's.
-_SHARP, _SMOOTH = Noise(1.0, 1 / 8), Noise((70 / 256) ** 2, (84 / 1024) / (4 * 70 / 256))
+# The sum of the squares of the filter's weights, along both axes: what it leaves of white noise's variance.
+_NOISE_LEFT = (70 / 256) ** 2
 
 
 @dataclass(frozen=True)
@@ -58,8 +51,9 @@ class Level:
     is_smooth: bool = True
 
     @property
-    def noise(self) -> Noise:
-        return _SMOOTH if self.is_smooth else _SHARP
+    def noise_left(self) -> float:
+        """How much of white noise's variance the level shows."""
+        return _NOISE_LEFT if self.is_smooth else 1.0
 
     @property
     def shape(self) -> tuple[int, int]:

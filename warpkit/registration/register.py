@@ -23,7 +23,7 @@ Model: TypeAlias = Literal["translation", "euclidean", "similarity", "affine", "
 MODELS = (*GENERATORS, "tps", "dense")
 _ANY_START = ("tps", "dense")
 SEARCHES = {"near": NEAR, "wide": WIDE}
-_LARGEST_ERROR = 1.0  # pixels
+_LARGEST_ERROR, _LARGEST_SPLINE_ERROR = 0.5, 1.0  # pixels; a spline's corners hang on what little is seen there
 
 
 def register(
@@ -84,7 +84,7 @@ def register(
     fixed_weights : (rows, columns), optional
         How much pixels of ``fixed`` weigh, at least 0; those of 0 are not looked at.
     control_points : (rows, columns)
-        Of the grid of a spline, at least 2 each.
+        Of the grid of a spline, at least 2 each; more follow finer bends.
     bending : float
         What a spline's bending energy costs (lengths in halves of the picture's diagonal) beside the mean squared difference as
         a part of the picture's variance.
@@ -94,8 +94,8 @@ def register(
     least_overlap, least_correlation : float
         A result that compares less than this part of ``fixed``, or whose pictures' slopes correlate less, is not trusted.
     accuracy : float, optional
-        How well the corners must be known for a result to be trusted: the largest ``corner_error`` of the result, in pixels; 1
-        by default. Cannot be asked of "dense".
+        How well the corners must be known for a result to be trusted: the largest ``corner_error`` of the result, in pixels;
+        0.5 by default, 1 for "tps". Cannot be asked of "dense".
     sharp : bool, optional
         Whether the last steps compare the pixels as they are, by the cubic spline through them. Otherwise they are smoothed,
         which takes half the time, but blurs both pictures a little differently: by the corners up to 0.06 pixels in small
@@ -134,7 +134,9 @@ def register(
         raise TypeError(f"sharp must be True, False or None, got {type(sharp).__name__}")
     if sharp and model == "dense":
         raise ValueError("sharp must be False or None for the model 'dense', which compares smoothed pictures")
-    largest_error = _LARGEST_ERROR if accuracy is None else checks.positive("accuracy", accuracy)
+    largest_error = _LARGEST_SPLINE_ERROR if model == "tps" else _LARGEST_ERROR
+    if accuracy is not None:
+        largest_error = checks.positive("accuracy", accuracy)
     course = Course(
         model,
         Measure(measure == "ncc", robust),
@@ -150,10 +152,11 @@ def register(
     history: list[Record] = []
     smooth = Pair(pictures.moving, pictures.fixed)
     levels = pyramid(pictures.sharp, smooth, pictures.weights, pictures.room)
-    motion, fit, settled, covariance, corner_error = course.run(levels, start, history)
+    motion, fit, settled, known = course.run(levels, start, history)
     overlap, slopes = fit.pixels / pictures.weight, slope_correlation(levels, motion)
     limits = Limits(least_overlap, least_correlation, largest_error)
-    reason = doubt(settled, overlap, slopes, corner_error, limits)
+    reason = doubt(settled, overlap, slopes, known, limits)
+    covariance, corner_error = known[:2] if known else (None, None)
     gain, bias = pictures.light(fit.lights)
     return Registration(
         *(motion.transform, not reason, reason, fit.correlation, slopes, overlap, gain, bias, covariance, corner_error),

@@ -46,12 +46,13 @@ class Registration:
     gain, bias : (C,) float64
         ``gain * moving + bias`` is as bright as ``fixed``, channel by channel; 1 and 0 for the measure "ssd".
     covariance : (P, P) float64 or None
-        Of ``transform.params``, from how the residuals of parts of the picture differ in where they pull (a sandwich
-        estimator: White 1980, Conley 1999); the noise may be of any kind. A spline's bending counts as if it had been measured.
-        None for a displacement field. NaN where nothing was determined.
+        Of ``transform.params``, from how the residuals of the picture's parts differ in where they pull, and how pulls change
+        with a small shift (a sandwich estimator: Huber 1967, White 1980, Conley 1999); the noise may be of any kind. A spline's
+        bending counts as if it had been measured. None for a displacement field. NaN where nothing was determined.
     corner_error : float or None
         How far ``transform(corners of fixed)`` is to be expected from the truth, root mean square, in pixels of ``moving``: the
-        covariance at the four corners. What the model cannot follow is not in it. None for a displacement field.
+        covariance at the four corners. Infinite where the pictures do not pull the motion back to where it is: mostly the sign
+        of a wrong one. None for a displacement field.
     history : tuple of Record
         All steps, from the smallest pictures to the largest.
     """
