@@ -38,7 +38,7 @@ _OPTIONS = (
     ),
     click.option(
         "--accuracy", type=click.FloatRange(min=0, min_open=True), metavar="PIXELS",
-        help="How well the corners must be known; pictures that do not tell cannot be aligned.  [default: 1]",
+        help="How well the corners must be known; pictures that do not tell cannot be aligned.  [default: 0.5; of splines 1]",
     ),
 )  # fmt: skip
 
