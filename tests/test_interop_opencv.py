@@ -195,6 +195,18 @@ def test_maps_that_are_not_finite_are_outside():
     np.testing.assert_array_equal(opencv.remap(src, x, np.ones_like(x), 1, borderValue=3), [[9, 3, 3, 3]])
 
 
+@pytest.mark.parametrize("flags", [cv2.INTER_NEAREST, cv2.INTER_LINEAR])
+def test_what_lies_outside_may_be_missing(flags):
+    src, matrix = np.random.default_rng(0).random((20, 30), np.float32), np.array([[0.9, 0.2, -3.3], [-0.2, 0.9, 4.6]])
+    theirs = cv2.warpAffine(src, matrix, (30, 20), flags=flags, borderValue=float("nan"))
+    assert np.isnan(theirs).any()
+    np.testing.assert_allclose(
+        opencv.warpAffine(src, matrix, (30, 20), flags=flags, borderValue=np.nan), theirs, rtol=0, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="borderValue must be finite"):
+        opencv.warpAffine(np.zeros((2, 2), np.uint8), matrix, (3, 3), borderValue=np.nan)
+
+
 # --- the documented examples: OpenCV's tutorials on geometric transformations and remapping --------------------------------
 
 

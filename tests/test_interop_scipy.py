@@ -91,6 +91,16 @@ def test_constant_has_hard_edges_and_grid_constant_soft_ones():
     np.testing.assert_allclose(soft, [9.92, 10, 10, 6])
 
 
+@pytest.mark.parametrize("mode", ["constant", "grid-constant"])
+def test_what_lies_outside_may_be_missing(mode):
+    picture, points = np.arange(12.0).reshape(3, 4), np.random.default_rng(0).uniform(-2, 5, (2, 40))
+    theirs = scipy.ndimage.map_coordinates(picture, points, order=1, mode=mode, cval=np.nan)
+    assert np.isnan(theirs).any()
+    np.testing.assert_allclose(
+        ours.map_coordinates(picture, points, order=1, mode=mode, cval=np.nan), theirs, rtol=0, atol=TOLERANCE
+    )
+
+
 @pytest.mark.parametrize("shape", [(7,), (3, 4), (2, 3, 4), (0,), (2, 0)])
 def test_points_of_any_shape(shape):
     picture = np.arange(30.0).reshape(5, 6)
@@ -127,7 +137,7 @@ PICTURE, POINTS = np.zeros((3, 4)), np.zeros((2, 5))
         (lambda: ours.map_coordinates(PICTURE, POINTS, order=2), ValueError, "order must be one of"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, order=1, mode="edge"), ValueError, "mode must be one of"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, mode="grid-constant"), ValueError, "must not be"),
-        (lambda: ours.map_coordinates(PICTURE, POINTS, order=1, cval=np.nan), ValueError, "cval must be finite"),
+        (lambda: ours.map_coordinates(PICTURE, POINTS, np.uint8, order=1, cval=np.nan), ValueError, "cval must be finite"),
         (lambda: ours.map_coordinates(PICTURE, POINTS, np.zeros(4), order=1), ValueError, "output must have shape"),
         (lambda: ours.affine_transform(PICTURE, np.eye(4), order=1), ValueError, "matrix must have shape"),
         (lambda: ours.affine_transform(PICTURE, np.ones((3, 3)), order=1), ValueError, "last row"),

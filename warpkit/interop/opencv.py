@@ -338,7 +338,9 @@ def _over(dst: Picture, src: Picture, pipeline: Pipeline, grid: NDArray[Any], in
 
 def _border_values(value: Any, src: Picture) -> NDArray[np.float64]:
     """``borderValue`` for each channel; the four numbers are repeated if there are more."""
-    given = checks.finite_array("borderValue", value).reshape(-1)
+    given = checks.numeric_array("borderValue", value).reshape(-1)
+    for number in given:
+        checks.finite_number("borderValue", number, or_nan=src.dtype.kind == "f")
     if not 0 < len(given) <= 4:
         raise ValueError(f"borderValue must be a number or up to four, got {len(given)}")
     four = np.concatenate([given, np.zeros(4 - len(given))])

@@ -62,7 +62,7 @@ def map_coordinates(
     mode : str
         "constant", "grid-constant" (not for order 3), "nearest", "reflect", "grid-mirror", "mirror", "wrap" or "grid-wrap".
     cval : float
-        For "constant" and "grid-constant".
+        For "constant" and "grid-constant"; NaN for floating output only.
     prefilter : bool
         For order 3: whether ``input`` holds pixels, not a spline's coefficients.
 
@@ -99,7 +99,8 @@ def map_coordinates(
         raise ValueError(f"output must have shape {shape}, got {into.shape}")
     if into.size:
         interpolation = _INTERPOLATIONS[order] if prefilter or order < 3 else _UNFILTERED
-        values = _sampled(picture, points.reshape(2, len(points[0]), -1), interpolation, mode, cval)
+        fill = checks.finite_number("cval", cval, or_nan=into.dtype.kind == "f")
+        values = _sampled(picture, points.reshape(2, len(points[0]), -1), interpolation, mode, fill)
         into[...] = _rounded(values.reshape(shape), into.dtype)
     return into
 
@@ -165,13 +166,12 @@ def _matrix_and_offset(matrix: ArrayLike, offset: ArrayLike) -> tuple[NDArray[np
 
 
 def _sampled(
-    picture: NDArray[np.float64], points: NDArray[np.float64], interpolation: Interpolation, mode: str, cval: float
+    picture: NDArray[np.float64], points: NDArray[np.float64], interpolation: Interpolation, mode: str, fill: float
 ) -> NDArray[np.float64]:
     """At (row, column) ``points`` (2, rows, columns)."""
     last = np.array(picture.shape, dtype=np.float64)[:, None, None] - 1
     if mode == "wrap":
         points = _wrapped(points, last)
-    fill = checks.finite_number("cval", cval)
     border = _MODES[mode] if interpolation in ("nearest", "bilinear") else _SPLINE_MODES[mode]
     places = points
     if mode == "nearest" and interpolation == "bspline3":

@@ -69,7 +69,7 @@ def warp(
     Notes
     -----
     Handed on to scikit-image: orders 2, 4 and 5; order 3 along coordinates or callables, which is a B-spline there;
-    coordinates for images that are not (H, W); a ``cval`` of NaN. Points that are not finite are outside and have ``cval``,
+    coordinates for images that are not (H, W). Points that are not finite are outside and have ``cval``,
     where scikit-image gives NaN.
     """
     picture = checks.plain_array("image", image)
@@ -82,8 +82,7 @@ def warp(
     along_points = transform is None and matrix is None
     shape = _rows_and_columns(output_shape, picture)
     coordinates = isinstance(inverse_map, np.ndarray) and matrix is None
-    no_kernel = order not in _INTERPOLATIONS or (order == 3 and along_points) or _is_nan(cval)
-    if no_kernel or shape is None or (coordinates and picture.ndim > 2):
+    if order not in _INTERPOLATIONS or shape is None or (order == 3 and along_points) or (coordinates and picture.ndim > 2):
         return _by_skimage(picture, inverse_map, map_args, output_shape, order, mode, cval, clip, preserve_range)
     if order > 0:
         picture = _as_float(picture, preserve_range)
@@ -185,10 +184,6 @@ def _checked_order(dtype: np.dtype[Any], order: int | None) -> int:
     if dtype.kind == "b" and order != 0:
         raise ValueError(f"order must be 0 for bool images, got {order}")
     return order
-
-
-def _is_nan(cval: Any) -> bool:
-    return isinstance(cval, float | np.floating) and bool(np.isnan(cval))
 
 
 def _as_map(inverse_map: Any) -> tuple[Transform | None, NDArray[np.float64] | None]:
