@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .batch import batch_options, entries_of, run_batch
 from .errors import PictureError
-from .files import Entry
+from .files import Entry, refuse_foreign
 from .making import existing
 from .motion import read_inverse_map
 from .opencv import require_cv2
@@ -58,6 +58,8 @@ def align(inputs: tuple[str, ...], output: Path, to: str, how: How, table_file: 
     warpkit align frames/ -o steady/ --model euclidean --to previous --table shifts.csv
     warpkit align bracket/*.jpg -o aligned/ --model projective --robust huber
     """
+    if table_file is not None:
+        refuse_foreign("--table", table_file, table([]))
     stack = _Stack(Worklist(entries_of(inputs, output, options)), how, options)
     if not options["dry_run"]:
         require_cv2()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from .deaths import begun_sources, make_apart
-from .files import Entry, plan_files
+from .files import Entry, plan_files, refuse_overwriting
 from .headers import require_pillow
 from .journal import LOGS, Log, Report, in_a_line
 from .making import Maker, MapFor, Outcome, Settings, existing
@@ -119,6 +119,7 @@ def entries_of(
         raise click.UsageError(f"give INPUT or --manifest, not both; got {' '.join(inputs)}")
     if picture_format is not None:
         raise click.UsageError("--format is for folders; a manifest names its outputs")
+    refuse_overwriting([options["report"]], Path(manifest))
     return read_manifest(manifest, output, own_options, check, allow_outside=allow_outside)
 
 

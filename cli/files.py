@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -34,6 +35,17 @@ def refuse_overwriting(outputs: Iterable[Path | None], *inputs: Path) -> None:
     for number, place in enumerate(places[len(inputs) :], start=len(inputs)):
         if place in places[:number]:
             raise click.UsageError(f"{place} is an input, or another output; choose another")
+
+
+def refuse_foreign(option: str, path: Path, beginning: bytes) -> None:
+    """Usage that would write over a file that no earlier run wrote, such as a picture."""
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            is_ours = beginning.startswith(file.read(len(beginning)))
+    except OSError as error:
+        raise click.UsageError(f"{option} {path}: {error.strerror}") from None
+    if not is_ours:
+        raise click.UsageError(f"{option} {path} exists, and no run of warpkit wrote it; choose another name")
 
 
 def plan_files(inputs: Sequence[str], output: Path, picture_format: str | None = None) -> Iterator[Entry]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from .files import refuse_foreign
 from .making import Outcome
 
 LOGS = ("plain", "json", "quiet")
@@ -31,6 +32,7 @@ class Report:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self._path = path
+        refuse_foreign("--report", path, b'{"input": ')
         try:
             self._file = path.open("ab+" if resume else "wb", buffering=0)
             if resume and self._ends_within_a_line():

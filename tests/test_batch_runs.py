@@ -72,6 +72,17 @@ def test_the_report_has_a_line_for_each_picture_and_goes_on() -> None:
     assert sorted(json.loads(line)["result"] for line in grown[7:]) == ["failed"] + ["skipped"] * 5
 
 
+def test_a_report_replaces_nothing_but_reports() -> None:
+    picture = Path("in/0.png").read_bytes()
+    done = invoke("warp", "in", "-o", "out", "--report", "in/0.png", code=2)
+    assert "--report in/0.png exists, and no run of warpkit wrote it" in done.stderr
+    assert Path("in/0.png").read_bytes() == picture
+    manifest = '{"input": "in/0.png", "output": "0.png"}\n'
+    Path("list.jsonl").write_text(manifest)
+    assert "is an input" in invoke("warp", "--manifest", "list.jsonl", "-o", "out", "--report", "list.jsonl", code=2).stderr
+    assert Path("list.jsonl").read_text() == manifest
+
+
 def test_reports_that_cannot_be_written() -> None:
     assert "--report none/r.jsonl" in invoke("warp", "in", "-o", "out", "--report", "none/r.jsonl", code=2).stderr
     if Path("/dev/full").exists():

@@ -107,6 +107,11 @@ def test_a_pair_names_the_file_that_is_no_picture():
     assert "fixed.png" in invoke("register", "moving.png", "fixed.png", "-o", "map.json", code=1).stderr
 
 
+def test_a_table_replaces_nothing_but_tables(stack):
+    done = invoke("align", "in", "-o", "out", "--table", "in/0.png", code=2)
+    assert "--table in/0.png exists, and no run of warpkit wrote it" in done.stderr
+
+
 @pytest.mark.parametrize("to", ["first", "previous", "mean"])
 def test_a_stack_lies_on_its_first_picture(stack, to):
     invoke("align", "in", "-o", "out", "--model", "euclidean", "--to", to, "--table", "moved.csv", "--report", "report.jsonl")
