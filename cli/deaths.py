@@ -60,7 +60,8 @@ def make_apart(make: Callable[[Item], Outcome], item: Item) -> Outcome:
 
 
 def _send(make: Callable[[Item], Outcome], item: Item, writer: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: what was begun is finished
+    for stop in (signal.SIGINT, signal.SIGTERM):  # they may reach all processes: what was begun is finished
+        signal.signal(stop, signal.SIG_IGN)
     writer.send(make(item))
 
 

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 some items failed, 2 wrong usage, 130 interrupted. Nothing
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -39,6 +40,7 @@ for command in (demo, warp, augment, fit, register_pair, align, show, doctor, co
 
 def main() -> None:
     """Entry point of the installed command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's or a scheduler's stop is a Ctrl-C
     try:
         status = warpkit.main(prog_name="warpkit", standalone_mode=False)
     except click.exceptions.Abort:

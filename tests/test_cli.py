@@ -340,7 +340,8 @@ def test_doctor_warms_the_kernels(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
-def test_interrupt_leaves_no_partial_file(folder: Path, photo: np.ndarray) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_no_partial_file(folder: Path, photo: np.ndarray, stop: signal.Signals) -> None:
     big = cv2.resize(photo, (3000, 2500))
     for n in range(40):
         cv2.imwrite(str(folder / f"big{n}.bmp"), big)
@@ -350,7 +351,7 @@ def test_interrupt_leaves_no_partial_file(folder: Path, photo: np.ndarray) -> No
     deadline = time.monotonic() + 60
     while not list(folder.glob("out/*.bmp")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in message
