@@ -1,5 +1,6 @@
 """Pictures and settings that all tests share."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ settings.load_profile("warpkit")
 
 
 def pytest_configure(config):
+    # A shell's background jobs ignore Ctrl-C, and what they start with them; here are tests that press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if numba.config.DISABLE_JIT:
         # NumPy warns of scalars that overflow or are not finite; machine code computes the same and does not.
         config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:warpkit\.kernels")

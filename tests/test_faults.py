@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import pytest
 import skimage.data
 from command import invoke, leftovers
 from PIL import Image
-from test_picture_files import png_bomb
+from test_picture_files import png
 
 COMMAND = [sys.executable, "-c", "from warpkit_cli.main import main; main()", "warp"]
 ROUNDS = int(os.environ.get("WARPKIT_FAULT_ROUNDS", "2"))
@@ -188,7 +189,7 @@ def bad_pictures(count: int) -> None:
         elif kind == 2:
             shutil.copy("in/good0.jpg", path)
         elif kind == 3:
-            path.write_bytes(png_bomb(50_000 + n, 50_000))
+            path.write_bytes(png(50_000 + n, 50_000, 8, 2, zlib.compress(bytes(1000))))
         elif kind == 4:
             path.write_text("not a picture")
         elif kind == 5:
