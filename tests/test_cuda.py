@@ -368,7 +368,7 @@ def test_the_benchmark_finds_what_disagrees(monkeypatch):
         (lambda image: wk.warp(on_gpu(np.zeros((3, 3), ">f4")), wk.Affine.identity()), TypeError, "machine's byte order"),
         (lambda image: wk.warp(image[::-1], wk.Affine.identity()), ValueError, "image must have strides"),
         (lambda image: wk.warp(image, "identity"), TypeError, "inverse_map must be a transform"),
-        (lambda image: wk.warp(image, wk.Affine.identity(), cval=np.nan), ValueError, "cval must be finite"),
+        (lambda image: wk.warp(image, wk.Affine.identity(), cval=np.inf), ValueError, "cval must be finite"),
         (lambda image: wk.warp(image, wk.Affine.identity(), mode="mirror"), ValueError, "mode must be one of"),
         (lambda image: wk.warp(image, wk.Affine.identity(), out=np.zeros(SHAPE)), TypeError, "out must be an array on the GPU"),
         (lambda image: wk.warp(image, wk.Affine.identity(), out=on_gpu(np.zeros((2, 2)))), ValueError, "out must have shape"),
@@ -410,3 +410,10 @@ def test_hard_edges_and_kernels_like_others_are_those_of_the_cpu(interpolation, 
     options = {"interpolation": interpolation, "mode": "fill", "cval": 7}
     found, expected = on_host(wk.warp(on_gpu(image), wide, (13, 17), **options)), wk.warp(image, wide, (13, 17), **options)
     assert np.abs(found.astype(float) - expected).max() <= (1 if dtype == "uint8" else 1e-9)
+
+
+def test_what_lies_outside_may_be_missing():
+    image, turn = picture(np.float64), wk.Affine.rotation(20)
+    moved = on_host(wk.warp(on_gpu(image), turn, cval=np.nan))
+    np.testing.assert_allclose(moved, wk.warp(image, turn, cval=np.nan), rtol=0, atol=1e-9)
+    assert np.isnan(moved).any()
