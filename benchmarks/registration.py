@@ -262,7 +262,7 @@ def best_plate(flow: NDArray[np.float64], seen: NDArray[np.bool_], side: int) ->
     shape = seen.shape
     start = SplineMotion.on_grid(wk.Affine.identity(), shape, (side, side), 0.0)
     some = seen[::4, ::4]
-    shares = start.basis(made.grid(shape)[::4, ::4][some])[::2, :, 0].T
+    shares = start.basis(made.grid(shape)[::4, ::4][some])[::2, 0].T
     wanted = flow[::4, ::4][some]
     control = np.linalg.lstsq(shares, wanted, rcond=None)[0]
     return float(np.linalg.norm(shares @ control - wanted, axis=1).mean())
