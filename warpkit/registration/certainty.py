@@ -26,7 +26,7 @@ from .pyramid import Level
 _SMALLEST_PART = 1e-8
 _SHIFT = 0.25  # pixels
 # Of large pictures, which are smoothed, some rows of cells with about so many pixels tell how pulls change: at least each 16th.
-_ENOUGH, _FEWEST = 2**17, 16
+_ENOUGH, _FARTHEST_APART = 2**17, 16
 # Parts whose pulls are compared: small ones of two by two cells, large ones of a quarter of the shorter side.
 _SMALL, _LARGE = 2, 1 / 4
 
@@ -60,7 +60,7 @@ def _changing(level: Level, refined: Refined, measure: Measure) -> Fit:
     Squares count the slopes of noise, which pull nowhere, and fall short of what a slope over two pixels misses.
     """
     fit, transform = refined.fit, refined.measured.transform
-    every = min(max(1, level.fixed[0].size // _ENOUGH), _FEWEST) if level.is_smooth else 1
+    every = min(max(1, level.fixed[0].size // _ENOUGH), _FARTHEST_APART) if level.is_smooth else 1
     here, changes = fit.by_residuals[:, :2], []
     for shift in ((_SHIFT, 0), (0, _SHIFT)):
         shifted = Composition((Affine.translation(*shift), transform)).simplified()
