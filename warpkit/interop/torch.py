@@ -248,7 +248,7 @@ def spatial_transform(
     Returns
     -------
     (N, C, rows, columns), of input's dtype
-        Differentiable once with respect to input and theta; ``grid_sample`` of ``affine_grid`` is twice.
+        Differentiable once with respect to input and theta; for affine ones ``grid_sample`` of ``affine_grid`` is twice.
     """
     check_input(input)
     check_companion("theta", theta, input)
@@ -355,7 +355,7 @@ def _pull_warp(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 def _refuse_second(ctx: Any, *grads: Tensor | None) -> None:
     raise NotImplementedError(
-        "spatial_transform has no second derivatives; those of grid_sample(input, affine_grid(theta, size)) are the same"
+        "spatial_transform has no second derivatives; for affine theta, use those of grid_sample(input, affine_grid(...))"
     )
 
 
